@@ -20,16 +20,13 @@ class RotaryTable:
         n_positions: int,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Fill the float32 tables; ``n_positions`` is the capacity of the cache they serve."""
+        """Fill the tables in float32; ``n_positions`` is the capacity of the cache they serve."""
         exponent = torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim
         self.inverse_frequency = 1.0 / (theta**exponent)  # [D/2], radians per position
-        # In float32 an angle at position 4000 is rounded by 1e-4 radians, and a key moved by
-        # shift_back() would not be the key rotated where it now stands.
-        positions = torch.arange(n_positions, dtype=torch.float64)
-        angle = torch.outer(positions, self.inverse_frequency.double())
+        angle = torch.outer(torch.arange(n_positions, dtype=torch.float32), self.inverse_frequency)
         angle = torch.cat([angle, angle], dim=-1)  # [P, D]
-        self.cos = angle.cos().to(device, torch.float32)
-        self.sin = angle.sin().to(device, torch.float32)
+        self.cos = angle.cos().to(device)
+        self.sin = angle.sin().to(device)
 
     def rows(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Cosines and sines ``[N, 1, D]`` for ``positions`` ``[N]``, ready for :func:`rotate`."""
@@ -38,10 +35,20 @@ class RotaryTable:
             self.sin[positions].unsqueeze(1).to(dtype),
         )
 
-    def shift_back(self, keys: Tensor, shift: int) -> Tensor:
-        """Rotate keys ``[..., D]`` by ``-shift`` positions, in float32, returned in their dtype."""
-        cos, sin = self.cos[shift], self.sin[shift]
-        return rotate(keys.float(), cos, -sin).to(keys.dtype)
+    def turn_back(self, start: int, stop: int, shift: int) -> tuple[Tensor, Tensor]:
+        """Cosines and sines that move keys of positions ``start .. stop`` back by ``shift``.
+
+        A turn by ``-shift`` would do if the angles were exact; in float32 the angle of position
+        4000 is rounded by 1e-4 radians. This turn is the difference of the two angles as the table
+        has them, so that a moved key is the key rotated where it now stands.
+
+        Returns:
+            ``[stop - start, D]`` each, float32, ready for :func:`rotate`.
+        """
+        old_cos, old_sin = self.cos[start:stop], self.sin[start:stop]
+        new_cos = self.cos[start - shift : stop - shift]
+        new_sin = self.sin[start - shift : stop - shift]
+        return new_cos * old_cos + new_sin * old_sin, new_sin * old_cos - new_cos * old_sin
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from model.rotary import RotaryTable
+from model.rotary import RotaryTable, rotate
 
 
 class RowFullError(RuntimeError):
@@ -138,9 +136,9 @@ class KVCachePool:
     def evict(self, row: int, start: int, stop: int, rotary: RotaryTable | None) -> None:
         """Remove positions ``start .. stop`` and close the gap.
 
-        Positions below ``start`` are untouched to the bit. Later keys are rotated back by the width
-        of the gap: RoPE is relative, so a constant shift is exact up to rounding. Values and order
-        do not change.
+        Positions below ``start`` are untouched to the bit. Later keys are rotated to where they now
+        stand: RoPE is relative, so moving them is exact up to rounding. Values and order do not
+        change.
 
         Args:
             row: The row to shorten.
@@ -154,10 +152,11 @@ class KVCachePool:
         shift = stop - start
         if shift == 0:
             return
+        turn = None if rotary is None else rotary.turn_back(stop, length, shift)
         for layer in range(self.n_layers):
             keys = self.keys[layer, row, :, stop:length].clone()  # [H, kept, D]
-            if rotary is not None:
-                keys = rotary.shift_back(keys, shift)
+            if turn is not None:
+                keys = rotate(keys.float(), *turn).to(keys.dtype)
             self.keys[layer, row, :, start : length - shift] = keys
             kept_values = self.values[layer, row, :, stop:length].clone()
             self.values[layer, row, :, start : length - shift] = kept_values
