@@ -26,7 +26,7 @@ from model.tokenizer_building import build_speech_tokenizer, build_text_tokenize
 
 SHARED_DIRECTION = 0.25
 """Length, against the random part, of a component that all token embeddings have in common."""
-ENDING_BIAS = 0.45
+ENDING_WEIGHT = 1.15
 """How strongly that component speaks for ``<|im_end|>``: answers end after a sentence or two."""
 
 
@@ -112,4 +112,4 @@ def lean_towards_ending(
     direction /= direction.norm()
     strength = embeddings.norm(dim=1).mean()
     embeddings += SHARED_DIRECTION * strength * direction
-    weights["llm.lm_head.weight"][ending_id] += ENDING_BIAS * strength * direction
+    weights["llm.lm_head.weight"][ending_id] = ENDING_WEIGHT * direction

@@ -73,11 +73,6 @@ class BurstTextFeed:
         """All text taken in: the reference shows text when audio leaves, spoken or not."""
         return len(self._raw)
 
-    @property
-    def raw_text(self) -> str:
-        """The text taken in, as it is shown."""
-        return self._raw
-
     def push(self, text: str) -> None:
         """Take a burst."""
         self._bursts.append(text)

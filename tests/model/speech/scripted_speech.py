@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -38,7 +39,9 @@ def tiny_config() -> OmniConfig:
 @cache
 def tiny_tokenizer() -> SpeechTokenizer:
     """The speech tokenizer of the tiny checkpoint."""
-    return SpeechTokenizer.from_folder(GOLDEN / "assets" / "chattts_tokenizer", tiny_config().speech)
+    return SpeechTokenizer.from_folder(
+        GOLDEN / "assets" / "chattts_tokenizer", tiny_config().speech
+    )
 
 
 def numbered_frame(number: int) -> Tensor:
@@ -63,6 +66,8 @@ class ScriptedRun:
     pieces: list[SpeechPiece] = field(default_factory=list)
     prefilled: list[list[int]] = field(default_factory=list)
     """Token ids per segment, in order of position."""
+    n_repeated: int = 0
+    """Positions that were prefilled more than once."""
     carried: list[Tensor] = field(default_factory=list)
     """Frames per ``PrefillAudio``."""
     windows: list[Tensor] = field(default_factory=list)
@@ -96,8 +101,10 @@ class ScriptedRun:
         if isinstance(work, BeginSegment):
             self.prefilled.append([])
         elif isinstance(work, PrefillText):
-            assert work.begin == len(self.prefilled[-1]), "text is appended without a gap"
-            self.prefilled[-1] += work.ids
+            ids = self.prefilled[-1]
+            assert work.begin <= len(ids), "text is fed without a gap"
+            self.n_repeated += len(ids) - work.begin
+            ids[work.begin :] = work.ids
         elif isinstance(work, PrefillAudio):
             self.carried.append(work.frames)
 
@@ -119,4 +126,4 @@ class ScriptedRun:
 def cut(text: str, places: Collection[int]) -> list[str]:
     """Pieces of a text, cut at these indices."""
     ends = sorted({place % (len(text) + 1) for place in places} | {0, len(text)})
-    return [text[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(ends)]

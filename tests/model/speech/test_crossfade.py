@@ -58,8 +58,7 @@ def test_overlapping_windows_of_a_signal_give_the_signal(
     joiner = WaveJoiner(holds_whole_wave=holds_whole_wave)
     left, done = [], 0
     for count in frame_counts:
-        overlap = min(done, 4) * frame if not holds_whole_wave else min(done * frame, 4 * frame)
-        overlap = min(overlap, len(joiner.held))
+        overlap = min(done * frame, OVERLAP_SAMPLES, len(joiner.held))
         window = signal[done * frame - overlap : (done + count) * frame]
         left.append(joiner.join(window, overlap))
         done += count

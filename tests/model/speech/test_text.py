@@ -71,7 +71,7 @@ def test_sentence_ends_are_found_in_the_order_of_the_reference(text: str, mark: 
 
 
 def test_missing_tokenizer_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="tokenizer.json"):
+    with pytest.raises(ConfigError, match="no readable tokenizer"):
         SpeechTokenizer.from_folder(tmp_path, SpeechConfig())
 
 
