@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import replace
@@ -17,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.config import OmniConfig
+from model.config import OmniConfig, SpeechConfig
 from model.loading import SPEECH_TOKENIZER_FOLDER, VOCODER_FILES, VOCODER_PREFIX
 from model.omni import OmniModel
 from model.speech.text import SpeechTokenizer
@@ -25,9 +26,14 @@ from model.tokenizer import TextTokenizer
 from model.tokenizer_building import build_speech_tokenizer, build_text_tokenizer
 
 SHARED_DIRECTION = 0.25
-"""Length, against the random part, of a component that all token embeddings have in common."""
-ENDING_WEIGHT = 1.15
-"""How strongly that component speaks for ``<|im_end|>``: answers end after a sentence or two."""
+"""Length, against the random part, of a component that all embeddings of a network have in
+common; every hidden state then carries it, and output rows can look along it."""
+TEXT_ENDING_WEIGHT = 1.15
+"""How strongly it speaks for ``<|im_end|>``: answers end after a sentence or two."""
+SPEECH_ENDING_WEIGHT = 0.53
+"""How strongly it speaks for the end of speech."""
+UNSPEAKABLE_WEIGHT = -4.0
+"""How strongly it speaks against tokens that are not made of letters."""
 
 
 def write_random_checkpoint(folder: Path, shape: OmniConfig, seed: int = 0) -> None:
@@ -75,7 +81,8 @@ def _write(folder: Path, shape: OmniConfig, seed: int) -> None:
     with torch.device("meta"):
         layout = OmniModel(config, tokenizer, speech_tokenizer).state_dict()
     weights = {name: random_tensor(name, value, generator) for name, value in layout.items()}
-    lean_towards_ending(weights, tokenizer.id_of("<|im_end|>"), generator)
+    make_it_babble(weights, tokenizer, generator)
+    make_speech_end(weights, config.speech, generator)
     vocoder = {
         name.removeprefix(VOCODER_PREFIX): weights.pop(name)
         for name in list(weights)
@@ -99,17 +106,37 @@ def random_tensor(name: str, like: Tensor, generator: torch.Generator) -> Tensor
     return torch.randn(shape, generator=generator) * scale
 
 
-def lean_towards_ending(
-    weights: dict[str, Tensor], ending_id: int, generator: torch.Generator
+def make_it_babble(
+    weights: dict[str, Tensor], tokenizer: TextTokenizer, generator: torch.Generator
 ) -> None:
-    """Make random answers end: every hidden state carries a direction the ending row looks along.
+    """Make random answers words that come to an end.
 
-    Without it a random model says its ending token once in a vocabulary's length of tokens and
-    every answer runs into the token limit.
+    Without it a random model says its ending token once in a vocabulary's length, every answer runs
+    into the token limit, and most of it cannot be spoken.
     """
-    embeddings = weights["llm.model.embed_tokens.weight"]
-    direction = torch.randn(embeddings.shape[1], generator=generator)
+    direction = share_direction([weights["llm.model.embed_tokens.weight"]], generator)
+    output = weights["llm.lm_head.weight"]
+    for token_id in range(output.shape[0]):
+        if not re.fullmatch("[a-z ]+", tokenizer.decode([token_id])):
+            output[token_id] = UNSPEAKABLE_WEIGHT * direction
+    output[tokenizer.id_of("<|im_end|>")] = TEXT_ENDING_WEIGHT * direction
+
+
+def make_speech_end(
+    weights: dict[str, Tensor], config: SpeechConfig, generator: torch.Generator
+) -> None:
+    """Make random speech end some time after its text, instead of at the frame limit."""
+    tables = [weights[f"tts.emb_code.{codebook}.weight"] for codebook in range(config.num_vq)]
+    direction = share_direction(tables, generator)
+    ending = config.num_audio_tokens - 1
+    weights["tts.head_code.0.parametrizations.weight.original1"][ending] = direction
+    weights["tts.head_code.0.parametrizations.weight.original0"][ending] = SPEECH_ENDING_WEIGHT
+
+
+def share_direction(tables: list[Tensor], generator: torch.Generator) -> Tensor:
+    """Add one direction to all rows of embedding tables ``[V, D]``; returns it, of length 1."""
+    direction = torch.randn(tables[0].shape[1], generator=generator)
     direction /= direction.norm()
-    strength = embeddings.norm(dim=1).mean()
-    embeddings += SHARED_DIRECTION * strength * direction
-    weights["llm.lm_head.weight"][ending_id] = ENDING_WEIGHT * direction
+    for table in tables:
+        table += SHARED_DIRECTION * table.norm(dim=1).mean() * direction
+    return direction

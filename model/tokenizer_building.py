@@ -21,6 +21,8 @@ SPLIT_PATTERN = (
 )
 """Qwen2's pre-tokenisation: words with their leading space, single digits, runs of punctuation."""
 
+SPACE = "Ġ"
+"""How byte-level BPE writes a space."""
 QWEN_TOKENS = [
     "<|endoftext|>",
     "<|im_start|>",
@@ -117,14 +119,18 @@ CHATTTS_TOKENS = (
 
 
 def letter_pieces() -> Iterator[tuple[str, str]]:
-    """Merges that need no corpus: letter pairs, then a space or a letter before a known piece."""
-    pairs = [(first, second) for first, second in product(ascii_lowercase, repeat=2)]
-    yield from pairs
-    yield from (("Ġ", letter) for letter in ascii_lowercase)
-    yield from ((first + second, third) for (first, second), third in product(pairs, "aeionrst"))
-    yield from (
-        (f"Ġ{letter}", first + second) for letter, (first, second) in product("stam", pairs)
-    )
+    """Merges that need no corpus: syllables, with and without a space before them, then longer."""
+    vowels, consonants = "aeiou", "bcdfghjklmnpqrstvwxyz"
+    syllables = [*product(consonants, vowels), *product(vowels, consonants)]
+    yield from ((SPACE, letter) for letter in ascii_lowercase)
+    yield from syllables
+    yield from ((f"{SPACE}{first}", second) for first, second in syllables)
+    for (first, second), third in product(syllables, "nrstlm"):
+        yield first + second, third
+        yield f"{SPACE}{first}{second}", third
+    for left, right in product(syllables, repeat=2):
+        yield "".join(left), "".join(right)
+        yield f"{SPACE}{''.join(left)}", "".join(right)
 
 
 def build_text_tokenizer(vocab_size: int, folder: Path) -> None:

@@ -1,0 +1,64 @@
+# Everything a user or developer does is a target here. `make help` prints them.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+RUN_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install browser run test check format bench doctor certs readme clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Create .venv and install everything (Python 3.11+ and pip are enough)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "cannot create .venv; on Debian or Ubuntu run: sudo apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+browser: ## Install Chromium for the browser tests, with apt where that is possible
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then exit 0; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null \
+	    || echo "could not install Chromium: the browser tests will be skipped"; \
+	else echo "Chromium is not installed, so the browser tests will be skipped. To run them: sudo apt-get install chromium fonts-liberation"; fi
+
+run: install ## Serve https://localhost:8443 with the default checkpoint
+	$(BIN)/omnicall serve $(RUN_ARGS)
+
+test: install browser ## Run all tests with coverage
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/python -m coverage report --fail-under=90
+
+check: install ## Lint, formatting and types: the gate of every change
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install ## Format and fix what can be fixed by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## Measure every stage of the model and one whole call (BENCH_ARGS="--shape bench-small --random-weights")
+	$(BIN)/omnicall bench stages $(BENCH_ARGS)
+	$(BIN)/omnicall bench call
+
+doctor: install ## Check this machine: Python, torch, device, checkpoint, ports, certificate, browser
+	$(BIN)/omnicall doctor
+
+certs: install ## Make the self-signed TLS certificate
+	$(BIN)/omnicall certs
+
+readme: install ## Regenerate the table of settings in README.md
+	$(BIN)/omnicall settings --write README.md
+
+clean: ## Remove everything that was built, the virtual environment included
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.* htmlcov test-output dist *.egg-info
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
