@@ -14,7 +14,7 @@ RUN_ARGS ?=
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## Create .venv and install everything (Python 3.11+ and pip are enough)
+install: $(INSTALLED) browser ## Create .venv and install everything (Python 3.11+ and pip are enough), Chromium too where apt can
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -29,34 +29,34 @@ browser: ## Install Chromium for the browser tests, with apt where that is possi
 	    || echo "could not install Chromium: the browser tests will be skipped"; \
 	else echo "Chromium is not installed, so the browser tests will be skipped. To run them: sudo apt-get install chromium fonts-liberation"; fi
 
-run: install ## Serve https://localhost:8443 with the default checkpoint
+run: $(INSTALLED) ## Serve https://localhost:8443 with the default checkpoint
 	$(BIN)/omnicall serve $(RUN_ARGS)
 
-test: install browser ## Run all tests with coverage
+test: install ## Run all tests with coverage
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST_ARGS)
 	$(BIN)/python -m coverage report --fail-under=90
 
-check: install ## Lint, formatting and types: the gate of every change
+check: $(INSTALLED) ## Lint, formatting and types: the gate of every change
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: install ## Format and fix what can be fixed by itself
+format: $(INSTALLED) ## Format and fix what can be fixed by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install ## Measure every stage of the model and one whole call (BENCH_ARGS="--shape bench-small --random-weights")
+bench: $(INSTALLED) ## Measure every stage of the model and one whole call (BENCH_ARGS="--shape bench-small --random-weights")
 	$(BIN)/omnicall bench stages $(BENCH_ARGS)
 	$(BIN)/omnicall bench call
 
-doctor: install ## Check this machine: Python, torch, device, checkpoint, ports, certificate, browser
+doctor: $(INSTALLED) ## Check this machine: Python, torch, device, checkpoint, ports, certificate, browser
 	$(BIN)/omnicall doctor
 
-certs: install ## Make the self-signed TLS certificate
+certs: $(INSTALLED) ## Make the self-signed TLS certificate
 	$(BIN)/omnicall certs
 
-readme: install ## Regenerate the table of settings in README.md
+readme: $(INSTALLED) ## Regenerate the table of settings in README.md
 	$(BIN)/omnicall settings --write README.md
 
 clean: ## Remove everything that was built, the virtual environment included

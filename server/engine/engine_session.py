@@ -120,13 +120,17 @@ class EngineSession:
             if isinstance(waiting.command, Rewind):
                 message = "the session was reset first"
                 self._parts.emit(refusal(waiting.command, MarkExpiredError.code, message))
-        self._queue.clear()
+        # A reset that waits itself (for the opening, see below) is still answered.
+        self._queue = deque(item for item in self._queue if isinstance(item.command, Reset))
         self._last_frame = None
         if isinstance(self._job, PrefillJob) and self._job.opens:
             # There is no system prompt to come back to before it is there.
             self._queue.append(arrived)
             return
         self._job = None
+        self._forget()
+
+    def _forget(self) -> None:
         self._parts.emit(WasReset(self.session_id, self._history.reset()))
 
     def _stop_responses(self) -> None:
@@ -189,7 +193,8 @@ class EngineSession:
             case Rewind():
                 self._rewind(command)
             case Reset():
-                self._reset(arrived)
+                # What it had to drop went when it came; what waits now came after it.
+                self._forget()
 
     def _rewind(self, command: Rewind) -> None:
         self._last_frame = None

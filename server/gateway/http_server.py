@@ -23,7 +23,7 @@ KEEP_ALIVE_S = 15
 
 
 class AbortableWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, plus the abort extension.
+    """uvicorn's WebSocket, plus the abort extension and without an error for every refusal.
 
     ASGI has no other way out of a connection whose client never reads: closing politely waits for
     the very data the client does not take.
@@ -35,6 +35,14 @@ class AbortableWebSocketProtocol(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[ABORT_EXTENSION] = {"abort": self.transport.abort}
+
+    async def send(self, message: Any) -> None:
+        """Send as uvicorn does. Cancelling leaves the connection unusable."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            # uvicorn logs an error for a handshake that ended in an HTTP response, though that is
+            # what a refusal is.
+            self.handshake_complete = True
 
 
 class GatewayServer(uvicorn.Server):

@@ -26,6 +26,10 @@ VALUES_ATOL = 2e-5
 WAVE_ATOL = 1e-5
 
 
+class MissingFixtureError(Exception):
+    """The set does not hold a file that a check wants."""
+
+
 class GoldenSet:
     """One folder of recorded values."""
 
@@ -36,15 +40,26 @@ class GoldenSet:
         """Whether every file is in the set."""
         return all((self.folder / name).exists() for name in names)
 
+    def path(self, name: str) -> Path:
+        """Where a file of the set is.
+
+        Raises:
+            MissingFixtureError: The set does not hold it.
+        """
+        path = self.folder / name
+        if not path.exists():
+            raise MissingFixtureError(name)
+        return path
+
     @cache  # noqa: B019
     def json(self, name: str) -> Any:
         """A decoded JSON file."""
-        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return json.loads(self.path(name).read_text(encoding="utf-8"))
 
     @cache  # noqa: B019
     def npz(self, name: str) -> dict[str, np.ndarray]:
         """All arrays of an npz file."""
-        with np.load(self.folder / name) as arrays:
+        with np.load(self.path(name)) as arrays:
             return {key: arrays[key] for key in arrays.files}
 
     @property
@@ -60,7 +75,7 @@ class GoldenSet:
     @cached_property
     def inputs(self) -> ModuleType:
         """The set's generator of synthetic inputs."""
-        spec = importlib.util.spec_from_file_location("golden_inputs", self.folder / "inputs.py")
+        spec = importlib.util.spec_from_file_location("golden_inputs", self.path("inputs.py"))
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -71,7 +86,7 @@ class GoldenSet:
         """All tensors of the checkpoint as float32, under their checkpoint names."""
         from safetensors.torch import load_file
 
-        loaded = load_file(self.folder / "model.safetensors")
+        loaded = load_file(self.path("model.safetensors"))
         return {name: tensor.float() for name, tensor in loaded.items()}
 
     def part(self, prefix: str) -> dict[str, torch.Tensor]:

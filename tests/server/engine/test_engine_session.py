@@ -214,6 +214,16 @@ def test_a_reset_while_opening_waits_for_the_system_prompt(engine: SteppedEngine
     assert [type(event) for event in engine.events] == [Opened, WasReset]
 
 
+def test_what_comes_after_a_reset_that_waits_for_the_opening_is_kept(
+    engine: SteppedEngine,
+) -> None:
+    engine.send(Open("a", SessionSpec()), unit(0), Reset("a"), Reset("a"), unit(1))
+    engine.settle()
+    told = [event for event in engine.events if isinstance(event, WasReset | UnitPrefilled)]
+    assert [type(event) for event in told] == [WasReset, WasReset, UnitPrefilled]
+    assert isinstance(told[2], UnitPrefilled) and told[2].unit_index == 1
+
+
 def test_rewind_stops_the_running_response_first(engine: SteppedEngine) -> None:
     engine.open("a")
     engine.send(unit(0))

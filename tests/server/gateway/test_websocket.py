@@ -144,6 +144,13 @@ async def test_an_unknown_model_is_a_404_before_the_upgrade(model: str) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_refusal_is_no_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with live_server() as server:
+        await refusal(server, "?model=nonsense")
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("query", ["", "?model=fake", "?model=omnicall", "?model=pocket"])
 async def test_the_model_s_names_and_no_name_are_taken(query: str) -> None:
     async with live_server() as server, server.call(query) as call:
