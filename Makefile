@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 browser: ## Install Chromium for the browser tests, with apt where that is possible
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then exit 0; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation fonts-wqy-microhei >/dev/null \
 	    || echo "could not install Chromium: the browser tests will be skipped"; \
 	else echo "Chromium is not installed, so the browser tests will be skipped. To run them: sudo apt-get install chromium fonts-liberation"; fi
 

@@ -133,7 +133,7 @@ def measure_answers(
                 column = f"{units} units"
                 table.add("generate → first audio", column, times.first_audio_ms)
                 table.add("real-time factor", column, times.rtf, unit="×")
-                table.add("answer's speech, s", column, times.audio_s, unit="×")
+                table.add("answer's speech, s", column, times.audio_s, unit="s")
 
     asyncio.run(hold(config))
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import httpx
 import numpy as np
 
-from server.cli.bench_measure import MS_PER_S, FigureTable
+from server.cli.bench_measure import FRAME_SHAPE, MS_PER_S, NOISE_AMPLITUDE, FigureTable
 from server.cli.call_client import CallClient, CallOptions
 from server.cli.call_media import WIRE_RATE_HZ, Recording
 from server.cli.progress import ProgressLine
@@ -25,7 +25,6 @@ QUESTION_S = 3
 ANSWER_TOKENS = 48
 START_TIMEOUT_S = 120.0
 POLL_S = 0.1
-FRAME_SHAPE = (480, 640, 3)
 
 
 def measure_call(
@@ -89,7 +88,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 
 async def _hold(url: str, repeats: int, progress: ProgressLine) -> FigureTable:
     generator = np.random.default_rng(0)
-    sound = generator.normal(0, 3000, QUESTION_S * WIRE_RATE_HZ).astype(np.int16)
+    sound = generator.normal(0, NOISE_AMPLITUDE, QUESTION_S * WIRE_RATE_HZ).astype(np.int16)
     frames = tuple(_jpeg(generator) for _ in range(QUESTION_S))
     # Noise is no speech: the turn is ended by hand, so that a turn takes exactly its length.
     options = CallOptions(

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from server.cli.bench_measure import MS_PER_S
-from server.cli.bench_stages import FRAME_SHAPE, SAMPLES_PER_UNIT
+from model.config import SAMPLES_PER_UNIT
+from server.cli.bench_measure import FRAME_SHAPE, MS_PER_S, NOISE_AMPLITUDE
 from server.config import Config
 from server.engine.client import EngineClient
 from server.engine.interface import (
@@ -73,7 +73,7 @@ class AnswerBench:
         generator = np.random.default_rng(0)
         height, width, _ = FRAME_SHAPE
         pixels = generator.integers(0, 256, FRAME_SHAPE, dtype=np.uint8).tobytes()
-        noise = generator.normal(0, 3000, SAMPLES_PER_UNIT).astype("<i2").tobytes()
+        noise = generator.normal(0, NOISE_AMPLITUDE, SAMPLES_PER_UNIT).astype("<i2").tobytes()
         while self._units < units:
             unit = InputUnit(self._units, noise, ImageFrame(width, height, pixels))
             self._engine.submit(Prefill(SESSION, unit))

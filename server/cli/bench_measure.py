@@ -13,6 +13,10 @@ from typing import Any
 
 MINIMUM_REPEATS = 7
 MS_PER_S = 1000.0
+FRAME_SHAPE = (480, 640, 3)
+"""Height, width and channels of the picture every bench shows."""
+NOISE_AMPLITUDE = 3000.0
+"""Standard deviation of the Int16 noise every bench lets the model hear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +25,16 @@ class Figure:
 
     name: str
     unit: str
-    """``ms`` or ``×`` (a ratio)."""
+    """``ms``, ``s`` or ``×`` (a ratio)."""
     column: str
     """What was varied, e.g. ``30 units``."""
     values: tuple[float, ...]
+    """One per repeat; empty where nothing could be measured, e.g. in an answer without sound."""
 
     @property
-    def median(self) -> float:
+    def median(self) -> float | None:
         """The figure to quote."""
-        return statistics.median(self.values)
+        return statistics.median(self.values) if self.values else None
 
     def as_json(self) -> dict[str, Any]:
         """For the JSON file."""
@@ -38,8 +43,8 @@ class Figure:
             "unit": self.unit,
             "column": self.column,
             "median": self.median,
-            "min": min(self.values),
-            "max": max(self.values),
+            "min": min(self.values, default=None),
+            "max": max(self.values, default=None),
             "repeats": len(self.values),
         }
 
@@ -70,6 +75,8 @@ class FigureTable:
     def _cell(figure: Figure | None) -> str:
         if figure is None:
             return ""
+        if not figure.values:
+            return "none"
         digits = 1 if figure.unit == "ms" else 2
         low, high = min(figure.values), max(figure.values)
         return f"{figure.median:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"

@@ -5,18 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from model.config import SAMPLES_PER_UNIT
 from model.image_slicing import ImageSlice, slice_image
 from model.omni import AudioClip, OmniModel, OmniState
 from model.prompt import UNIT, AudioItem, ContentItem, ImageItem, Prompt, encode_prompt
 from model.speech.speech_decoder import SpeechStep, TextPrefill
-from server.cli.bench_measure import FigureTable, measure
+from server.cli.bench_measure import FRAME_SHAPE, FigureTable, measure
 
-FRAME_SHAPE = (480, 640, 3)
 WINDOW_FRAMES = 29
 """Codes of a vocode window that is not a response's first: 25 new ones and 4 of overlap."""
 ROW = 0
-SAMPLES_PER_UNIT = 16_000
 MARGIN_TOKENS = 1024
+SPOKEN_TOKENS = 10
+"""Text tokens a speech step sees: the first piece of a response."""
+SHORT_STAGE_REPEATS = 4
+"""Times as many runs of the stages that take only a few milliseconds."""
 
 
 class StageBench:
@@ -29,7 +32,10 @@ class StageBench:
         generator = torch.Generator().manual_seed(0)
         self.frame = torch.randint(0, 256, FRAME_SHAPE, generator=generator, dtype=torch.uint8)
         self.samples = torch.randn(SAMPLES_PER_UNIT, generator=generator) * 0.1
-        self.window = torch.randint(0, 625, (WINDOW_FRAMES, 4), generator=generator)
+        speech = model.config.speech
+        highest = speech.num_audio_tokens - 1  # the last id ends the speech and is no sound
+        shape = (WINDOW_FRAMES, speech.num_vq)
+        self.window = torch.randint(0, highest, shape, generator=generator)
         capacity = (max_units + 2) * self.video_prompt_tokens() + MARGIN_TOKENS
         self.state: OmniState = model.allocate(1, capacity)
         self.units = 0
@@ -73,7 +79,7 @@ class StageBench:
             "text token",
             measure(
                 lambda: self.model.decode_text([ROW], token, self.state),
-                self.repeats * 4,
+                self.repeats * SHORT_STAGE_REPEATS,
                 rewind,
             ),
         )
@@ -84,10 +90,13 @@ class StageBench:
         """Stages that do not depend on the context."""
         speech, tts = self.state.speech, self.model.tts
         tts.begin(speech, ROW)
-        tts.prefill_text([TextPrefill(ROW, 0, [1] * 12)], speech)
-        tts.step([SpeechStep(ROW, None, 10)], speech)
+        tts.prefill_text([TextPrefill(ROW, 0, [1] * SPOKEN_TOKENS)], speech)
+        tts.step([SpeechStep(ROW, None, SPOKEN_TOKENS)], speech)
         codes = self.window[0]
-        step = measure(lambda: tts.step([SpeechStep(ROW, codes, 10)], speech), self.repeats * 4)
+        step = measure(
+            lambda: tts.step([SpeechStep(ROW, codes, SPOKEN_TOKENS)], speech),
+            self.repeats * SHORT_STAGE_REPEATS,
+        )
         table.add("speech step (4 codes)", column, step)
         mel = tts.dvae.decode(self.window.unsqueeze(0).to(self.model.device))
         dvae = measure(lambda: tts.dvae.decode(self.window.unsqueeze(0)), self.repeats)

@@ -7,12 +7,14 @@ import base64
 import json
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import typer
 
 from server.cli.call_client import CallClient, CallError, CallOptions
 from server.cli.call_media import (
+    WIRE_RATE_HZ,
     MediaError,
     Recording,
     has_audio,
@@ -27,7 +29,7 @@ from server.clock import SystemClock
 from server.errors import OmnicallError
 
 DEFAULT_URL = "wss://localhost:8443/v1/realtime"
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def call(
@@ -64,10 +66,13 @@ def call(
         bool | None,
         typer.Option(help="Accept any certificate; the default for this machine only."),
     ] = None,
+    pcm_rate: Annotated[
+        int, typer.Option(min=8_000, max=192_000, help="Sample rate of --audio -, in Hz.")
+    ] = WIRE_RATE_HZ,
     quiet: Annotated[bool, typer.Option(help="No progress line.")] = False,
 ) -> None:
     """Place a call over WebSocket at real-time pace; prints one JSON object."""
-    recording = read_recording(audio, video, frames, text)
+    recording = read_recording(audio, video, frames, text, pcm_rate)
     options = CallOptions(
         url=url,
         mode=choose_mode(mode, recording),
@@ -83,9 +88,9 @@ def call(
         max_output_tokens=max_output_tokens,
     )
     report, failure = run_call(options, recording, quiet=quiet)
+    typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     if out is not None:
         write_wav(out, report.pcm())
-    typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     if failure is not None:
         raise failure
     if report.errors:
@@ -118,7 +123,11 @@ def run_call(
 
 
 def read_recording(
-    audio: str | None, video: str | None, frames: str | None, text: str | None
+    audio: str | None,
+    video: str | None,
+    frames: str | None,
+    text: str | None,
+    pcm_rate_hz: int = WIRE_RATE_HZ,
 ) -> Recording:
     """Everything the caller says and shows.
 
@@ -127,13 +136,13 @@ def read_recording(
     """
     if video is not None and frames is not None:
         raise MediaError("give either --video or --frames, not both")
-    if audio is None and video is not None and text is None:
+    if audio is None and video is not None and not text:
         if not has_audio(video):
             raise MediaError(f"{video} has no audio track: add --audio or --text to ask something")
         audio = video
-    if audio is None and text is None:
+    if audio is None and not text:
         raise MediaError("nothing to ask: give --audio, --text, or a --video with sound")
-    pcm = read_audio(audio) if audio is not None else np.empty(0, np.int16)
+    pcm = read_audio(audio, pcm_rate_hz) if audio is not None else np.empty(0, np.int16)
     pictures: tuple[bytes, ...] = ()
     if video is not None:
         pictures = read_video(video)
@@ -167,4 +176,8 @@ def accept_any_certificate(url: str, insecure: bool | None) -> bool:
     """Whether a self-signed certificate is taken: on this machine, or when asked to."""
     if insecure is not None:
         return insecure
-    return url.startswith(tuple(f"wss://{host}" for host in LOCAL_HOSTS))
+    try:
+        return urlsplit(url).hostname in LOCAL_HOSTS
+    except ValueError:
+        # No address at all; the call itself says so.
+        return False

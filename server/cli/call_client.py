@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from server.cli.call_media import WIRE_RATE_HZ, Recording
 from server.cli.call_report import CallReport, TurnRecord
@@ -32,6 +32,9 @@ PATIENCE_S = 4.0
 """Silence sent after the recording before the turn is committed by hand."""
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 EXTENSIONS = ["unit.prefilled", "response.timings"]
+SETTINGS_EVENT_ID = "settings"
+"""Names the event that configures the session, so that an error can be told to be about it."""
+MS_PER_S = 1000.0
 
 
 class CallError(OmnicallError):
@@ -102,6 +105,11 @@ class CallClient:
                 await self._hold(recording)
         except InvalidStatus as error:
             raise CallError(_refusal(self.options.url, error)) from error
+        except InvalidURI as error:
+            raise CallError(
+                f"{self.options.url!r} is no address to call: it must look like "
+                "wss://host:port/v1/realtime"
+            ) from error
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise CallError(
                 f"cannot reach {self.options.url}: {error}. Is the server running? "
@@ -142,7 +150,7 @@ class CallClient:
             session["sampling"] = self.options.sampling
         if self.options.max_output_tokens is not None:
             session["max_output_tokens"] = self.options.max_output_tokens
-        await self._send("session.update", session=session)
+        await self._send("session.update", event_id=SETTINGS_EVENT_ID, session=session)
 
     async def _hold_turn(self, recording: Recording) -> None:
         self._turn = TurnRecord()
@@ -214,10 +222,16 @@ class CallClient:
     async def _receive(self) -> None:
         assert self._connection is not None
         async for message in self._connection:
-            event = json.loads(message)
-            handler = getattr(self, "_on_" + event.get("type", "").replace(".", "_"), None)
-            if handler is not None:
-                handler(event)
+            try:
+                event = json.loads(message)
+                handler = getattr(self, "_on_" + event["type"].replace(".", "_"), None)
+                if handler is not None:
+                    handler(event)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise CallError(
+                    f"{self.options.url} sent something that is no event of the Realtime API "
+                    f"({error!r}): is it an Omnicall server of this version?"
+                ) from error
         raise CallError("the server ended the call")
 
     # --- events, by their wire names
@@ -250,7 +264,7 @@ class CallClient:
 
     def _on_response_timings(self, event: dict[str, Any]) -> None:
         if event.get("eou_delay_ms") is not None:
-            self._turn.eou_delay_s = event["eou_delay_ms"] / 1000
+            self._turn.eou_delay_s = event["eou_delay_ms"] / MS_PER_S
         self._turn.rtf = event.get("rtf")
 
     def _on_response_done(self, event: dict[str, Any]) -> None:
@@ -269,6 +283,11 @@ class CallClient:
 
     def _on_error(self, event: dict[str, Any]) -> None:
         error = event["error"]
+        if error.get("event_id") == SETTINGS_EVENT_ID:
+            # Nothing of it was taken over: what follows would not be the call that was asked for.
+            failure = CallError(f"the server refused the call's settings: {error.get('message')}")
+            failure.code = error.get("code") or failure.code
+            raise failure
         self.report.errors.append({"code": error.get("code"), "message": error.get("message")})
         self._progress(f"error: {error.get('message')}")
         if self._turn_over_s is not None and not self._response_active:

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+import soxr
 from PIL import Image, UnidentifiedImageError
 
 from server.errors import OmnicallError
@@ -44,8 +45,8 @@ class Recording:
         return len(self.pcm) / WIRE_RATE_HZ
 
 
-def read_audio(source: str) -> np.ndarray:
-    """All audio of a file, or raw 16-bit mono PCM at 24 kHz from standard input for ``-``.
+def read_audio(source: str, pcm_rate_hz: int = WIRE_RATE_HZ) -> np.ndarray:
+    """All audio of a file, or raw 16-bit mono PCM at ``pcm_rate_hz`` from standard input for ``-``.
 
     Returns:
         Int16 mono at ``WIRE_RATE_HZ``, shape ``[n]``.
@@ -58,9 +59,9 @@ def read_audio(source: str) -> np.ndarray:
         if not raw or len(raw) % 2:
             raise MediaError(
                 f"standard input gave {len(raw)} bytes; raw PCM must be 16-bit mono at "
-                f"{WIRE_RATE_HZ} Hz, an even and positive number of bytes"
+                f"{pcm_rate_hz} Hz, an even and positive number of bytes"
             )
-        return np.frombuffer(raw, dtype="<i2").copy()
+        return resample(np.frombuffer(raw, dtype="<i2"), pcm_rate_hz)
     resampler = av.AudioResampler(format="s16", layout="mono", rate=WIRE_RATE_HZ)
     pieces: list[np.ndarray] = []
     with _open(source) as container:
@@ -76,6 +77,14 @@ def read_audio(source: str) -> np.ndarray:
     if not len(pcm):
         raise MediaError(f"{source} has an audio track without a single sample")
     return pcm
+
+
+def resample(pcm: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Int16 mono ``[n]`` at ``rate_hz``, brought to ``WIRE_RATE_HZ``."""
+    if rate_hz == WIRE_RATE_HZ:
+        return pcm.copy()
+    resampled: np.ndarray = soxr.resample(pcm, rate_hz, WIRE_RATE_HZ)
+    return resampled
 
 
 def has_audio(source: str) -> bool:
@@ -134,7 +143,9 @@ def write_wav(path: Path, pcm: bytes) -> None:
     import soundfile
 
     try:
-        soundfile.write(path, np.frombuffer(pcm, dtype="<i2"), WIRE_RATE_HZ, subtype="PCM_16")
+        # The format is said, or the name would choose it: "reply" has none and "reply.mp3" another.
+        samples = np.frombuffer(pcm, dtype="<i2")
+        soundfile.write(path, samples, WIRE_RATE_HZ, subtype="PCM_16", format="WAV")
     except (OSError, soundfile.SoundFileError) as error:
         raise MediaError(f"cannot write {path}: {error}") from error
 

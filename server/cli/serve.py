@@ -21,6 +21,8 @@ from server.tls import ensure_certificate
 logger = logging.getLogger("omnicall")
 
 START_FAILED = 3
+INTERRUPTED = 130
+"""What a shell calls a program that Ctrl-C ended."""
 UVICORN_LEVELS = {"debug": "debug", "info": "warning", "warning": "warning", "error": "error"}
 """uvicorn's own start-up lines repeat ours; its warnings are kept."""
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -57,12 +59,16 @@ def serve(
     logging.basicConfig(
         level=config.log.level.upper(), format=LOG_FORMAT, stream=sys.stderr, force=True
     )
-    listener = bind(config)
-    run(config, listener)
+    with bind(config) as listener:
+        run(config, listener)
 
 
 def run(config: Config, listener: socket.socket) -> None:
-    """Serve on a bound socket until interrupted; sessions end before their connections are cut."""
+    """Serve on a bound socket until interrupted; sessions end before their connections are cut.
+
+    Raises:
+        typer.Exit: The server was interrupted, or could not serve.
+    """
     settings = config.server
     if not settings.insecure_http:
         ensure_certificate(settings.cert_file, settings.key_file, settings.host)
@@ -76,7 +82,11 @@ def run(config: Config, listener: socket.socket) -> None:
         listener.getsockname()[1],
     )
     server = build_http_server(app, settings, log_level=UVICORN_LEVELS[config.log.level])
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        # uvicorn raises it again after the orderly end: there is nothing left to interrupt.
+        raise typer.Exit(INTERRUPTED) from None
     if not server.started or server.failure:
         # The application said why; a supervisor must see that it could not serve.
         raise typer.Exit(START_FAILED)

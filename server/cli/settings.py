@@ -17,7 +17,12 @@ TABLE_END = "<!-- end of settings -->"
 
 def settings(
     write: Annotated[
-        Path | None, typer.Option(help="Replace the table in this file instead of printing it.")
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Replace the table in this file instead of printing it.",
+        ),
     ] = None,
 ) -> None:
     """Print every setting as a Markdown table."""

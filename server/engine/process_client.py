@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import queue
+import signal
 import threading
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -104,7 +107,8 @@ class ProcessEngineClient(SupervisedEngineClient):
         process = context.Process(
             target=engine_main, args=(self._config, theirs), name="omnicall-engine", daemon=True
         )
-        process.start()
+        with _interrupts_blocked():
+            process.start()
         theirs.close()  # or the end of the child would not close the pipe
         writer = CommandWriter(ours, self._config.engine.max_pending_commands)
         writer.start()
@@ -174,6 +178,22 @@ class ProcessEngineClient(SupervisedEngineClient):
         if writer is None:
             raise EngineUnavailableError("the engine is gone; try again later")
         writer.put(command)
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT for this thread and for what it starts.
+
+    The terminal sends Ctrl-C to the engine process too, which can ignore it only once its imports
+    are done; until then what it inherits must protect it.
+    """
+    # Its own start unblocks SIGINT: it must run before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _death_of(process: BaseProcess) -> str:

@@ -113,9 +113,14 @@ def engine_main(config: Config, connection: Connection) -> None:
     pipe = EnginePipe(connection)
     threading.Thread(target=pipe.read, name="engine-pipe-reader", daemon=True).start()
     try:
-        from server.engine.worker import load_worker
+        from server.engine.worker import LOAD_ERRORS, load_worker
 
-        worker = load_worker(config, pipe.send, SystemClock())
+        try:
+            worker = load_worker(config, pipe.send, SystemClock())
+        except LOAD_ERRORS as error:
+            # Not a fault of ours: the text, which the parent shows, says what to mend.
+            pipe.send(EngineFailed(str(error)))
+            sys.exit(EXIT_FAILED)
         pipe.attach(worker)
         worker.run()
     except Exception as error:

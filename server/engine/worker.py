@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 
-from model.loading import load_checkpoint
+from model.config import ConfigError
+from model.loading import CheckpointError, load_checkpoint
 from model.omni import OmniModel
-from model.pocket_checkpoint import resolve
+from model.pocket_checkpoint import UnknownCheckpointError, resolve
 from server.clock import Clock
 from server.config import Config
 from server.engine.engine_parts import EngineParts
@@ -42,6 +43,8 @@ from server.errors import EngineError
 
 logger = logging.getLogger("omnicall.engine")
 
+LOAD_ERRORS = (CheckpointError, ConfigError, UnknownCheckpointError)
+"""What is wrong with a checkpoint, in words for whoever runs the server."""
 MAX_FAILED_STEPS = 3
 """Batched steps that may fail unforeseen within ``FAILURE_WINDOW_S`` before the engine gives up."""
 FAILURE_WINDOW_S = 60.0
@@ -246,7 +249,8 @@ def load_worker(config: Config, emit: Emit, clock: Clock) -> EngineWorker:
     """Load the checkpoint of the settings and make its worker; call in the owner thread.
 
     Raises:
-        CheckpointError, ConfigError, UnknownCheckpointError: The checkpoint cannot be loaded.
+        CheckpointError, ConfigError, UnknownCheckpointError: The checkpoint cannot be loaded
+            (``LOAD_ERRORS``).
     """
     started_s = time.monotonic()
     # The number of threads is a property of the calling thread.

@@ -89,6 +89,9 @@ class GatewayServer(uvicorn.Server):
         if not self.force_exit:
             await self._drain()
         await super().shutdown(sockets)
+        if self.force_exit:
+            # Ctrl-C pressed twice: uvicorn would leave the app running and the engine behind.
+            await self.lifespan.shutdown()
 
 
 def build_http_server(

@@ -39,7 +39,8 @@ class ImageIntake:
         payload = image_base64(text, param)
         if decoded_bytes(payload) > self._limits.max_image_bytes + BASE64_PADDING_BYTES:
             raise ProtocolError(
-                f"{param} is a file larger than {self._limits.max_image_bytes:,} bytes",
+                f"{param} is a file larger than {self._limits.max_image_bytes:,} bytes; "
+                "send a smaller picture",
                 code="image_too_large",
                 param=param,
             )

@@ -59,14 +59,14 @@ def decode_image(encoded: bytes, limits: ServerConfig) -> ImageFrame:
         raise
     except DAMAGED_FILE_ERRORS as error:
         raise ProtocolError(
-            "the picture is truncated or damaged; send a complete file",
+            "the picture is truncated or damaged, or has no pixels; send a complete file",
             code="invalid_image",
             param=PARAM,
         ) from error
 
 
 def _opener(encoded: bytes) -> type[ImageFile.ImageFile]:
-    """Pillow's reader for the file's first bytes.
+    """Pillow's reader for the file's first bytes; it refuses files without a pixel.
 
     The three readers are used directly: ``Image.open`` would try every format Pillow knows, and
     warns about large pictures by a limit of the whole process.
@@ -85,12 +85,6 @@ def _opener(encoded: bytes) -> type[ImageFile.ImageFile]:
 
 
 def _check_size(width: int, height: int, limits: ServerConfig) -> None:
-    if width < 1 or height < 1:
-        raise ProtocolError(
-            f"the picture is {width}x{height} pixels; send one with at least one pixel",
-            code="invalid_image",
-            param=PARAM,
-        )
     if max(width, height) > limits.max_image_side:
         raise ProtocolError(
             f"the picture is {width}x{height} pixels; no side may exceed {limits.max_image_side}",

@@ -39,16 +39,22 @@ def decode_client_event(text: str) -> ClientEvent:
     try:
         value = from_json(text, allow_inf_nan=False)
     except ValueError as error:
-        raise ProtocolError(f"the message is not JSON: {error}", code="invalid_json") from error
+        raise ProtocolError(
+            f"the message is not JSON: {error}; send one JSON object per message",
+            code="invalid_json",
+        ) from error
     if not isinstance(value, dict):
-        raise ProtocolError("a message is one JSON object", code="invalid_json")
+        raise ProtocolError(
+            "the message is JSON but no object; send one JSON object per message",
+            code="invalid_json",
+        )
     event_id = value.get("event_id")
     if not isinstance(event_id, str) or len(event_id) > MAX_EVENT_ID_CHARACTERS:
         event_id = None
     name = value.get("type")
     if not isinstance(name, str):
         raise ProtocolError(
-            "the message has no type",
+            "the message has no type; name its event, such as session.update",
             code="missing_required_parameter",
             param="type",
             event_id=event_id,

@@ -24,7 +24,9 @@ def decode_base64(text: str, param: str) -> bytes:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         raise ProtocolError(
-            f"{param} is not valid base64: {error}", code="invalid_base64", param=param
+            f"{param} is not valid base64: {error}; send the standard alphabet, padded",
+            code="invalid_base64",
+            param=param,
         ) from error
 
 

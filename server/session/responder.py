@@ -145,7 +145,9 @@ class Responder:
         """
         if self.active is None or response_id not in (None, self.active.response_id):
             raise ProtocolError(
-                "there is no such response under way", code="response_cancel_not_active"
+                "there is no such response under way; cancel between response.created and "
+                "response.done",
+                code="response_cancel_not_active",
             )
         self.cancel(CancelReason.CLIENT_CANCELLED)
 
@@ -262,13 +264,14 @@ class Responder:
 
     def _on_done(self, active: TrackedResponse, done: ResponseDone) -> None:
         active.done = done
-        self._history.on_response_done(active.response_id, done.mark)
         has_trace = done.mark is not None
         if active.is_cut_short and active.kept_mark is None and has_trace:
-            # It was complete before the cancellation reached the engine.
+            # It was complete before the cancellation reached the engine. Taken back before the
+            # history goes on: what waits there would otherwise be read first, in vain.
             self._history.shorten(active.response_id, None)
         elif not active.is_cut_short:
             active.kept_mark = done.mark
+        self._history.on_response_done(active.response_id, done.mark)
         self._finish_if_complete()
 
     def _end_without_engine(self, active: TrackedResponse) -> None:

@@ -115,7 +115,9 @@ class SessionManager:
         """
         session = self._sessions.get(session_id)
         if session is None:
-            raise UnknownSessionError(f"there is no session {session_id!r}")
+            raise UnknownSessionError(
+                f"there is no session {session_id!r}; GET /v1/realtime/sessions lists the open ones"
+            )
         return session
 
     def list(self) -> Sequence[Session]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,3 +79,25 @@ async def scripted_server(script: Script) -> AsyncIterator[tuple[str, list[Scrip
     async with serve(handle, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield f"ws://127.0.0.1:{port}/v1/realtime", calls
+
+
+@contextmanager
+def scripted_server_thread(script: Script) -> Iterator[tuple[str, list[ScriptedCall]]]:
+    """:func:`scripted_server` on a loop of its own, for a caller that brings its own loop too."""
+    served: list[tuple[str, list[ScriptedCall]]] = []
+    ready, over = threading.Event(), threading.Event()
+
+    async def hold() -> None:
+        async with scripted_server(script) as server:
+            served.append(server)
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(hold(),), name="scripted-server")
+    thread.start()
+    try:
+        assert ready.wait(10), "the scripted server did not start"
+        yield served[0]
+    finally:
+        over.set()
+        thread.join()

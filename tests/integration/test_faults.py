@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-import ssl
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
 from tests.integration.conftest import (
     ServerProcess,
-    start_server,
-    stop_server,
+    ask,
+    dial,
+    greedy,
+    ready_server,
+    until,
     wait_until_ready,
 )
 
@@ -25,47 +25,8 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server of one test: these tests break it."""
-    running = start_server(tmp_path_factory.mktemp("server"))
-    try:
-        wait_until_ready(running)
+    with ready_server(tmp_path_factory.mktemp("server")) as running:
         yield running
-    finally:
-        stop_server(running)
-
-
-def dial(server: ServerProcess) -> connect:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return connect(server.realtime, ssl=context, max_size=2**24)
-
-
-async def send(call: ClientConnection, kind: str, **fields: Any) -> None:
-    await call.send(json.dumps({"type": kind, **fields}))
-
-
-async def until(call: ClientConnection, kind: str) -> dict[str, Any]:
-    async with asyncio.timeout(30):
-        while True:
-            event: dict[str, Any] = json.loads(await call.recv())
-            if event["type"] == kind:
-                return event
-
-
-async def ask(call: ClientConnection, text: str, **response: Any) -> None:
-    content = [{"type": "input_text", "text": text}]
-    item = {"type": "message", "role": "user", "content": content}
-    await send(call, "conversation.item.create", item=item)
-    await send(call, "response.create", response=response)
-
-
-async def greedy(call: ClientConnection) -> str:
-    """Make answers reproducible; returns the session's id."""
-    created = await until(call, "session.created")
-    sampling = {"temperature": 0.0, "speech_greedy": True}
-    await send(call, "session.update", session={"type": "realtime", "sampling": sampling})
-    await until(call, "session.updated")
-    return str(created["session"]["id"])
 
 
 async def answer(call: ClientConnection, text: str) -> tuple[str, str]:

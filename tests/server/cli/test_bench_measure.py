@@ -29,7 +29,11 @@ def test_a_table_shows_median_and_range_per_column(tmp_path: Path) -> None:
     assert header.split() == ["0", "units", "30", "units"]
     assert "2.0 (1.0-3.0)" in token and "4.0 (4.0-4.0)" in token
     assert factor.split() == ["real-time", "factor", "0.50", "(0.50-0.50)"]
+    table.add("first audio", "0 units", [])
+    assert table.rows()[-1].split() == ["first", "audio", "none"]
     write_json(tmp_path / "figures.json", [table])
     written = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     first = written["tables"][0]["figures"][0]
     assert (first["median"], first["min"], first["max"], first["repeats"]) == (2.0, 1.0, 3.0, 3)
+    last = written["tables"][0]["figures"][-1]
+    assert (last["median"], last["repeats"]) == (None, 0), "an answer may be without sound"

@@ -49,6 +49,17 @@ def test_raw_pcm_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) ->
     assert read_audio("-").tobytes() == raw
 
 
+def test_raw_pcm_of_another_rate_is_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stdin:
+        buffer = io.BytesIO(tone(0.5, 16_000).tobytes())
+
+    monkeypatch.setattr(call_media.sys, "stdin", Stdin)
+    pcm = read_audio("-", 16_000)
+    assert abs(len(pcm) - 0.5 * WIRE_RATE_HZ) <= 1
+    crossings = np.count_nonzero(np.diff(np.signbit(pcm.astype(np.int32))))
+    assert abs(crossings - 440) <= 4, "the tone keeps its pitch"
+
+
 @pytest.mark.parametrize("raw", [b"", b"\x01\x02\x03"])
 def test_raw_pcm_of_no_or_half_a_sample_is_refused(
     raw: bytes, monkeypatch: pytest.MonkeyPatch

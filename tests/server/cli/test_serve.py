@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 
 import pytest
+import typer
 
-from server.cli.serve import bind, collect_overrides
+from server.cli import serve as serve_module
+from server.cli.serve import INTERRUPTED, START_FAILED, bind, collect_overrides, run
 from server.config import load_config
 from server.errors import ConfigurationError
 
@@ -49,3 +51,40 @@ def test_port_zero_lets_the_system_choose(host: str) -> None:
         pytest.skip(f"this machine has no {host}")
     with listener:
         assert listener.getsockname()[1] > 0
+
+
+class EndedServer:
+    """An HTTP server whose life is over as soon as it is run."""
+
+    def __init__(self, *, started: bool = True, failure: str = "", interrupted: bool = False):
+        self.started = started
+        self.failure = failure
+        self.interrupted = interrupted
+
+    def run(self, sockets: list[socket.socket]) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("server", "exit_code"),
+    [
+        (EndedServer(interrupted=True), INTERRUPTED),
+        (EndedServer(started=False), START_FAILED),
+        (EndedServer(failure="no such checkpoint"), START_FAILED),
+        (EndedServer(), 0),
+    ],
+)
+def test_the_exit_code_says_how_it_ended(
+    server: EndedServer, exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve_module, "build_http_server", lambda *_, **__: server)
+    overrides = {"server": {"host": "127.0.0.1", "port": 0, "insecure_http": True}}
+    config = load_config(overrides=overrides, environment={})
+    code = 0
+    with bind(config) as listener:
+        try:
+            run(config, listener)
+        except typer.Exit as exit:
+            code = exit.exit_code
+    assert code == exit_code

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from server.config import CheckpointConfig, Config
-from server.engine import process_main
+from server.engine import process_main, worker
 from server.engine.interface import (
     CommandRejected,
     EngineFailed,
@@ -145,8 +145,8 @@ def test_the_process_serves_until_it_is_told_to_stop(ends: tuple[Connection, Con
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def test_a_process_that_fails_says_why_and_exits_with_an_error(
-    ends: tuple[Connection, Connection],
+def test_a_checkpoint_that_cannot_be_loaded_is_told_without_a_traceback(
+    ends: tuple[Connection, Connection], caplog: pytest.LogCaptureFixture
 ) -> None:
     parent, child = ends
     with pytest.raises(SystemExit) as ended:
@@ -154,3 +154,22 @@ def test_a_process_that_fails_says_why_and_exits_with_an_error(
     assert ended.value.code == 1
     failed = parent.recv()
     assert isinstance(failed, EngineFailed) and "not a folder" in failed.reason
+    assert "Traceback" not in caplog.text
+
+
+def test_a_process_that_fails_says_why_and_exits_with_an_error(
+    ends: tuple[Connection, Connection],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    parent, child = ends
+    monkeypatch.setattr(worker, "load_worker", broken)
+    with pytest.raises(SystemExit) as ended:
+        engine_main(tiny_config(), child)
+    assert ended.value.code == 1
+    failed = parent.recv()
+    assert isinstance(failed, EngineFailed) and failed.reason == "KeyError: 'a fault of ours'"
+    assert "Traceback" in caplog.text, "the log says where"

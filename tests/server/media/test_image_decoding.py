@@ -132,7 +132,9 @@ def test_another_picture_format_is_refused_with_the_known_ones() -> None:
 
 
 def test_a_picture_without_pixels_is_refused() -> None:
-    assert refusal(png_header(0, 0)).code == "invalid_image"
+    error = refusal(png_header(0, 0))
+    assert error.code == "invalid_image"
+    assert "no pixels" in error.message
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:

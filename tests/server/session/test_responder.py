@@ -7,23 +7,36 @@ import asyncio
 import pytest
 
 from server.engine.interface import (
+    Cancel,
+    Command,
+    InputUnit,
+    Prefill,
+    Respond,
+    ResponseDone,
+    ResponseSpec,
     ResponseStatus,
+    Rewind,
 )
 from server.errors import ProtocolError
 from server.media.pcm import MODEL_HZ
 from server.session.events import (
     ResponseAudio,
     ResponseFinished,
+    ResponseTrigger,
     Truncated,
     UnitDone,
 )
+from server.session.history import History
+from server.session.output_queue import OutputQueue
+from server.session.playout import Playout
+from server.session.responder import Responder
 from server.session.states import SessionState
 from tests.fakes.fake_engine import FakeEngine, reply
 from tests.fakes.scripted_call import (
     call_to,
     manual,
 )
-from tests.virtual_time import virtual_time
+from tests.virtual_time import LoopClock, virtual_time
 
 pytestmark = pytest.mark.unit
 
@@ -158,3 +171,24 @@ async def test_truncating_beyond_the_end_another_response_or_too_late_is_refused
         with pytest.raises(ProtocolError) as refused:
             call.session.truncate(response_id, 0.1)
         assert code_of(refused) == "item_truncate_too_late"
+
+
+@virtual_time
+async def test_what_waits_is_read_only_after_an_unheard_response_was_taken_back() -> None:
+    """The engine had finished when the cancellation reached it, and the user talks on."""
+    commands: list[Command] = []
+    history = History("a", lambda command: not commands.append(command), max_held_s=10.0)
+    outputs = OutputQueue(LoopClock(), 64, lambda: None)
+    responder = Responder("a", history, Playout(LoopClock(), 5.0), outputs, lambda: None)
+
+    def sent() -> list[type[Command]]:
+        return [type(command) for command in commands]
+
+    history.on_opened(1)
+    responder.begin("resp", ResponseTrigger.TURN_ENDED, ResponseSpec(), None)
+    responder.interrupt()
+    history.prefill(InputUnit(0), is_committed=False)
+    responder.on_event(ResponseDone("a", "resp", ResponseStatus.COMPLETED, mark=7))
+    assert sent() == [Respond, Cancel, Rewind]
+    history.on_rewound()
+    assert sent() == [Respond, Cancel, Rewind, Prefill]

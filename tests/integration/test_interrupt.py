@@ -1,0 +1,74 @@
+"""Ctrl-C in the terminal of `omnicall serve`: an orderly end, without a word too many."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.conftest import (
+    STOP_TIMEOUT_S,
+    ServerProcess,
+    start_server,
+    stop_server,
+    wait_until_ready,
+)
+
+pytestmark = pytest.mark.integration
+
+INTERRUPTED = 130
+HELPERS = 2
+"""Processes under the server: the engine, and the resource tracker of multiprocessing."""
+
+
+def press_ctrl_c(server: ServerProcess) -> list[psutil.Process]:
+    """Interrupt the server and all under it, as a terminal does; returns those under it."""
+    helpers = psutil.Process(server.process.pid).children(recursive=True)
+    for process in [psutil.Process(server.process.pid), *helpers]:
+        process.send_signal(signal.SIGINT)
+    return helpers
+
+
+def assert_ends_cleanly(server: ServerProcess, helpers: list[psutil.Process]) -> None:
+    assert server.process.wait(STOP_TIMEOUT_S) == INTERRUPTED
+    server.reader.join(STOP_TIMEOUT_S)
+    log = "".join(server.log)
+    for word in ("Traceback", "Aborted", "KeyboardInterrupt", "Exception", "Warning", "ERROR"):
+        assert word not in log, log
+    _, alive = psutil.wait_procs(helpers, timeout=10)
+    # One whose parent is gone may wait for somebody to ask for its exit code; it does not run.
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_server_that_serves_ends_in_order(tmp_path: Path) -> None:
+    server = start_server(tmp_path)
+    try:
+        wait_until_ready(server)
+        assert_ends_cleanly(server, press_ctrl_c(server))
+    finally:
+        stop_server(server)
+
+
+def test_an_impatient_hand_gets_the_same_orderly_end(tmp_path: Path) -> None:
+    server = start_server(tmp_path)
+    try:
+        wait_until_ready(server)
+        helpers = press_ctrl_c(server)
+        server.process.send_signal(signal.SIGINT)
+        assert_ends_cleanly(server, helpers)
+    finally:
+        stop_server(server)
+
+
+def test_a_server_that_still_loads_ends_as_quietly(tmp_path: Path) -> None:
+    server = start_server(tmp_path)
+    pause = threading.Event()
+    try:
+        while len(psutil.Process(server.process.pid).children(recursive=True)) < HELPERS:
+            pause.wait(0.01)
+        assert_ends_cleanly(server, press_ctrl_c(server))
+    finally:
+        stop_server(server)
