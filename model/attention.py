@@ -48,7 +48,7 @@ def attend(
         ``[N, Hq, D]``.
     """
     single = masks is None and all(segment.count == 1 for segment in segments)
-    if single and len(segments) > 1 and queries.is_cuda:
+    if single and len(segments) > 1 and queries.device.type != "cpu":
         return attend_padded(queries, pool, layer, segments)
     return attend_by_segment(queries, pool, layer, segments, masks)
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from model.image_slicing import slice_image
-from model.loading import load_checkpoint
+from model.loading import load_checkpoint, verify_checkpoint
 from model.omni import AudioClip, OmniModel
 from model.prompt import UNIT, AudioItem, ImageItem, Prompt, encode_prompt
+from model.speech.speech_decoder import SpeechStep, TextPrefill
 
 pytestmark = pytest.mark.unit
 
@@ -111,6 +112,33 @@ def test_features_that_do_not_fit_their_places_are_refused() -> None:
         model().embed(unit_prompt(), [image], [torch.zeros(24, width)])
     with pytest.raises(ValueError, match="shorter"):
         model().embed(unit_prompt(), [], [torch.zeros(25, width)])
+
+
+def test_every_stage_follows_the_model_to_its_device() -> None:
+    """The meta device computes no values, but refuses to mix with tensors of another device."""
+    moved, _ = verify_checkpoint(GOLDEN)
+    moved.requires_grad_(False).eval()
+    moved.fuse()
+    slices = slice_image(noise_image(0, 320, 240), moved.config, 1).slices
+    with torch.inference_mode():
+        state = moved.allocate(2, 256)
+        clips = [AudioClip(0, noise_audio(0)), AudioClip(1, noise_audio(1, 0.5))]
+        audio = moved.encode_audio(clips, state)
+        embedded = moved.embed(unit_prompt(), moved.encode_images(slices), audio[:1])
+        hidden = moved.prefill([0, 1], [embedded, embedded], state)
+        logits, _ = moved.decode_text([0, 1], [5, 6], state)
+        moved.llm.evict(state.language, 0, 2, 20)
+        speaker = moved.tts.project_speaker(hidden[0][-1:])[0]
+        for row in (0, 1):
+            moved.tts.begin(state.speech, row)
+        prefills = [TextPrefill(row, 0, range(12), speaker) for row in (0, 1)]
+        moved.tts.prefill_text(prefills, state.speech)
+        moved.tts.step([SpeechStep(row, None, 10) for row in (0, 1)], state.speech)
+        codes = torch.tensor([1, 2, 3, 4])
+        made = moved.tts.step([SpeechStep(row, codes, 10) for row in (0, 1)], state.speech)
+        (wave,) = moved.vocode([codes.repeat(25, 1)])
+    assert {tensor.device.type for tensor in (logits, made, wave)} == {"meta"}
+    assert wave.shape == (512 * 25,)
 
 
 @torch.inference_mode()
