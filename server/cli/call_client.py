@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from server.cli.call_media import WIRE_RATE_HZ, Recording
 from server.cli.call_report import CallReport, TurnRecord
 from server.clock import Clock
-from server.errors import OmnicallError
+from server.errors import EngineUnavailableError, OmnicallError
 
 SEND_INTERVAL_S = 0.04
 SAMPLES_PER_SEND = int(WIRE_RATE_HZ * SEND_INTERVAL_S)
@@ -30,6 +30,8 @@ FRAME_LEAD_S = 0.2
 """A second's picture is sent this long before the second is over, so that it joins that unit."""
 PATIENCE_S = 4.0
 """Silence sent after the recording before the turn is committed by hand."""
+DIAL_AGAIN_S = 0.5
+ENGINE_UNAVAILABLE = EngineUnavailableError.code
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 EXTENSIONS = ["unit.prefilled", "response.timings"]
 SETTINGS_EVENT_ID = "settings"
@@ -62,6 +64,8 @@ class CallOptions:
     verify_certificate: bool = True
     sampling: dict[str, Any] | None = None
     max_output_tokens: int | None = None
+    start_timeout_s: float = 60.0
+    """Longest wait for a server that is still loading its model."""
     answer_timeout_s: float = 120.0
     """Longest wait for an answer to be complete."""
 
@@ -90,21 +94,16 @@ class CallClient:
         Raises:
             CallError: The server cannot be reached, refuses, or breaks the connection.
         """
-        headers = {}
-        if self.options.api_key:
-            headers["Authorization"] = f"Bearer {self.options.api_key}"
         try:
-            async with connect(
-                self.options.url,
-                additional_headers=headers,
-                ssl=_tls_context(self.options),
-                max_size=MAX_MESSAGE_BYTES,
-                compression=None,
-            ) as connection:
-                self._connection = connection
+            self._connection = await self._dial()
+            async with self._connection:
                 await self._hold(recording)
         except InvalidStatus as error:
-            raise CallError(_refusal(self.options.url, error)) from error
+            _, said = _refusal(error)
+            status = error.response.status_code
+            raise CallError(
+                f"{self.options.url} refused the call with HTTP {status}: {said}"
+            ) from error
         except InvalidURI as error:
             raise CallError(
                 f"{self.options.url!r} is no address to call: it must look like "
@@ -119,6 +118,28 @@ class CallClient:
         except BaseExceptionGroup as group:
             raise call_error(group) from group
         return self.report
+
+    async def _dial(self) -> ClientConnection:
+        """Connect; a server that is still loading its model is waited for."""
+        headers = {}
+        if self.options.api_key:
+            headers["Authorization"] = f"Bearer {self.options.api_key}"
+        patience_s = self._clock.monotonic() + self.options.start_timeout_s
+        while True:
+            try:
+                return await connect(
+                    self.options.url,
+                    additional_headers=headers,
+                    ssl=_tls_context(self.options),
+                    max_size=MAX_MESSAGE_BYTES,
+                    compression=None,
+                )
+            except InvalidStatus as error:
+                code, _ = _refusal(error)
+                if code != ENGINE_UNAVAILABLE or self._clock.monotonic() > patience_s:
+                    raise
+            self._progress("the server is loading its model")
+            await asyncio.sleep(DIAL_AGAIN_S)
 
     async def _hold(self, recording: Recording) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -320,11 +341,11 @@ def _tls_context(options: CallOptions) -> ssl.SSLContext | None:
     return context
 
 
-def _refusal(url: str, error: InvalidStatus) -> str:
-    """What an HTTP refusal says, in the server's own words where it gives them."""
+def _refusal(error: InvalidStatus) -> tuple[str | None, str]:
+    """Code and reason of an HTTP refusal, in the server's own words where it gives them."""
     body = error.response.body or b""
     try:
-        said = json.loads(body)["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        said = body.decode(errors="replace").strip()[:200] or "no reason given"
-    return f"{url} refused the call with HTTP {error.response.status_code}: {said}"
+        said = json.loads(body)["error"]
+        return said.get("code"), str(said["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, body.decode(errors="replace").strip()[:200] or "no reason given"

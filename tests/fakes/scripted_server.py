@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 Event = dict[str, Any]
+Handshake = Callable[[ServerConnection, Request], Response | None]
 Script = Callable[["ScriptedCall", Event], Awaitable[None]]
 
 
@@ -56,11 +58,14 @@ class ScriptedCall:
 
 
 @asynccontextmanager
-async def scripted_server(script: Script) -> AsyncIterator[tuple[str, list[ScriptedCall]]]:
+async def scripted_server(
+    script: Script, process_request: Handshake | None = None
+) -> AsyncIterator[tuple[str, list[ScriptedCall]]]:
     """Serve on a free loopback port.
 
     Args:
         script: Called with every event that comes in.
+        process_request: Refuses handshakes; all are taken where None.
 
     Yields:
         The address to call, and the calls so far.
@@ -76,7 +81,7 @@ async def scripted_server(script: Script) -> AsyncIterator[tuple[str, list[Scrip
             call.received.append(event)
             await script(call, event)
 
-    async with serve(handle, "127.0.0.1", 0) as server:
+    async with serve(handle, "127.0.0.1", 0, process_request=process_request) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield f"ws://127.0.0.1:{port}/v1/realtime", calls
 

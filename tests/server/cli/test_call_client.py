@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from server.cli import call_client
 from server.cli.call_client import CallClient, CallError, CallOptions
 from server.cli.call_media import WIRE_RATE_HZ, Recording
 from server.cli.call_report import CallReport
@@ -176,6 +178,39 @@ def test_a_connection_that_breaks_is_an_error_that_keeps_what_was_heard() -> Non
             return client
 
     assert asyncio.run(hold()).report.turns[0].transcript == "hel"
+
+
+def refusing(code: str, message: str, times: int) -> Any:
+    """A handshake that is refused ``times`` times, then taken."""
+    left = [times]
+
+    def process(connection: ServerConnection, request: Request) -> Response | None:
+        if not left[0]:
+            return None
+        left[0] -= 1
+        body = json.dumps({"error": {"code": code, "message": message}})
+        return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, body)
+
+    return process
+
+
+def test_a_server_that_still_loads_its_model_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(call_client, "DIAL_AGAIN_S", 0.01)
+    refuse = refusing("engine_unavailable", "the model is loading", 3)
+    told: list[str] = []
+
+    async def hold(**options: Any) -> CallReport:
+        async with scripted_server(answer_when_asked, process_request=refuse) as (url, _):
+            chosen = CallOptions(url=url, manual_turn=True, **options)
+            return await CallClient(chosen, SystemClock(), told.append).place(SHORT)
+
+    assert asyncio.run(hold()).turns[0].transcript == "hello"
+    assert told.count("the server is loading its model") == 3
+    refuse = refusing("engine_unavailable", "the model is loading", 1)
+    with pytest.raises(CallError, match="the model is loading"):
+        asyncio.run(hold(start_timeout_s=-1.0))
 
 
 def test_a_refusal_tells_the_servers_reason() -> None:
