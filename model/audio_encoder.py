@@ -273,6 +273,27 @@ class AudioEncoder(nn.Module):
         positions = [self.embed_positions.weight[:count] for count in counts]
         return self._transform(frames, positions, attend_clips)
 
+    def transform_batch(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """The transformer over a padded batch, each row from position 0: for training.
+
+        Args:
+            frames: ``[B, T, D]``, frames of :meth:`convolve` padded behind.
+            mask: Bool ``[B, T, T]`` (True = visible), at least one True per row.
+
+        Returns:
+            Hidden states after the final norm ``[B, T, D]``.
+        """
+        batch, length, _ = frames.shape
+
+        def attend_batch(_layer: int, *qkv: Tensor) -> Tensor:
+            q, k, v = (part.unflatten(0, (batch, length)).transpose(1, 2) for part in qkv)
+            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.unsqueeze(1))
+            return attended.transpose(1, 2).flatten(0, 1)
+
+        positions = [self.embed_positions.weight[:length]] * batch
+        hidden = self._transform(frames.flatten(0, 1), positions, attend_batch)
+        return hidden.unflatten(0, (batch, length))
+
     def _transform(self, frames: Tensor, positions: Sequence[Tensor], attend_: Attend) -> Tensor:
         x = frames + (positions[0] if len(positions) == 1 else torch.cat(list(positions)))
         for index, layer in enumerate(self.layers):

@@ -10,11 +10,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 from typing import TYPE_CHECKING
 
 import torch
+from hypothesis import settings
 
 if TYPE_CHECKING:
     import pytest
 
 torch.set_num_threads(1)
+# The same examples in every run: a test that fails on one machine fails on all.
+settings.register_profile("deterministic", derandomize=True, database=None, deadline=None)
+settings.load_profile("deterministic")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -33,7 +33,7 @@ CONFIG = AudioConfig(
 CHUNK = 10
 UNIT_MELS = 2 * CHUNK
 CPU = torch.device("cpu")
-ATOL = 1e-5
+ATOL = 2e-5
 
 
 @cache
@@ -268,3 +268,16 @@ def test_half_precision_goes_through_both_paths() -> None:
         assert hidden.dtype == torch.bfloat16
         assert hidden.isfinite().all()
     assert pool.keys.dtype == torch.bfloat16
+
+
+def test_a_padded_batch_with_masks_equals_clips_alone() -> None:
+    counts = (13, 8)
+    clips = [frames(count, seed) for seed, count in enumerate(counts)]
+    masks = [chunk_mask(count, 5, CPU) for count in counts]
+    expected = encoder().transform_clips(torch.cat(clips), counts, masks).split(counts)
+    visible = torch.eye(13, dtype=torch.bool).repeat(2, 1, 1)
+    for row, (count, mask) in enumerate(zip(counts, masks, strict=True)):
+        visible[row, :count, :count] = mask
+    padded = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
+    for row, alone in zip(encoder().transform_batch(padded, visible), expected, strict=True):
+        assert_close(row[: len(alone)], alone)
