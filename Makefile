@@ -7,12 +7,21 @@ INSTALLED := $(VENV)/.installed
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 RUN_ARGS ?=
+TRAIN_ARGS ?=
+
+# Install Debian packages, or say how: $(call apt-install,PACKAGES,WHAT; WHAT FOLLOWS WITHOUT THEM)
+define apt-install
+if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null \
+    || echo "could not install $(2)"; \
+else echo "not installed: $(2). To install: sudo apt-get install $(1)"; fi
+endef
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser run test check format bench doctor certs readme clean
+.PHONY: help install browser voices run test check format bench doctor certs readme clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) browser ## Create .venv and install everything (Python 3.11+ and pip are enough), Chromium too where apt can
 
@@ -24,15 +33,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 browser: ## Install Chromium for the browser tests, with apt where that is possible
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then exit 0; \
-	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation fonts-wqy-microhei >/dev/null \
-	    || echo "could not install Chromium: the browser tests will be skipped"; \
-	else echo "Chromium is not installed, so the browser tests will be skipped. To run them: sudo apt-get install chromium fonts-liberation"; fi
+	else $(call apt-install,chromium fonts-liberation fonts-wqy-microhei,Chromium; the browser tests will be skipped without it); fi
+
+voices: ## Install the speech synthesisers that training data and their tests use, likewise
+	@if command -v flite >/dev/null && command -v espeak-ng >/dev/null && command -v festival >/dev/null; then exit 0; \
+	else $(call apt-install,flite espeak-ng festival festvox-us-slt-hts festvox-kdlpc16k,flite espeak-ng and festival; their tests will be skipped without them); fi
 
 run: $(INSTALLED) ## Serve https://localhost:8443 with the default checkpoint
 	$(BIN)/omnicall serve $(RUN_ARGS)
 
-test: install ## Run all tests with coverage
+test: install voices ## Run all tests with coverage
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST_ARGS)
 	$(BIN)/python -m coverage report --fail-under=90
@@ -49,6 +59,9 @@ format: $(INSTALLED) ## Format and fix what can be fixed by itself
 bench: $(INSTALLED) ## Measure every stage of the model and one whole call (BENCH_ARGS="--shape bench-small --random-weights")
 	$(BIN)/omnicall bench stages $(BENCH_ARGS)
 	$(BIN)/omnicall bench call
+
+train-%: $(INSTALLED) ## One step of making a checkpoint: train-begin, -data, -codec, … -joint, -ship (TRAIN_ARGS="--help")
+	$(BIN)/python -m model.training $* $(TRAIN_ARGS)
 
 doctor: $(INSTALLED) ## Check this machine: Python, torch, device, checkpoint, ports, certificate, browser
 	$(BIN)/omnicall doctor

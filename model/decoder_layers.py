@@ -7,7 +7,7 @@ cache object; projections that read the same input are one matrix product.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from model.attention import Masks, attend
 from model.rotary import RotaryTable, rotate
 from model.state import KVCachePool, Segment
+
+Probe = Callable[[int, Tensor, Tensor], None]
+"""``(layer, queries [B, Hq, T, D], keys [B, Hkv, T, D])``: looks at attention in training."""
 
 
 class RMSNorm(nn.Module):
@@ -121,6 +124,36 @@ class SelfAttention(nn.Module):
         attended = attend(queries, pool, layer, segments, masks)
         return self.o_proj(attended.reshape(x.shape[0], -1))
 
+    def forward_dense(
+        self,
+        x: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        layer: int,
+        probe: Probe | None,
+    ) -> Tensor:
+        """Attend within ``x`` ``[B, T, hidden]``; see :meth:`DecoderStack.forward_dense`."""
+        batch, length, _ = x.shape
+        heads = self.project(x.flatten(0, 1)).view(batch, length, -1, self.head_dim)
+        values = heads[:, :, -self.n_kv_heads :].transpose(1, 2)
+        rotated = rotate(heads[:, :, : -self.n_kv_heads], *rotation).to(values.dtype)
+        queries, keys = (
+            part.transpose(1, 2) for part in rotated.split([self.n_heads, self.n_kv_heads], dim=2)
+        )  # each [B, H, T, D]
+        if probe is not None:
+            probe(layer, queries, keys)
+        group = self.n_heads // self.n_kv_heads
+        if group > 1:
+            keys, values = keys.repeat_interleave(group, 1), values.repeat_interleave(group, 1)
+        attended = F.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            attn_mask=None if mask is None else mask.unsqueeze(1),
+            is_causal=mask is None,
+        )
+        return self.o_proj(attended.transpose(1, 2).flatten(2))
+
 
 class GatedMLP(nn.Module):
     """SwiGLU feed-forward block."""
@@ -177,6 +210,19 @@ class DecoderLayer(nn.Module):
     ) -> Tensor:
         """Transform the packed batch ``[N, hidden]``."""
         x = x + self.self_attn(self.input_layernorm(x), rotation, pool, layer, segments, masks)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+    def forward_dense(
+        self,
+        x: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        layer: int,
+        probe: Probe | None,
+    ) -> Tensor:
+        """Transform ``[B, T, hidden]``; arguments as :meth:`DecoderStack.forward_dense`."""
+        normed = self.input_layernorm(x)
+        x = x + self.self_attn.forward_dense(normed, rotation, mask, layer, probe)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -267,4 +313,37 @@ class DecoderStack(nn.Module):
             x = layer(x, rotation, pool, index, segments, masks)
         if advance:
             pool.advance(segments)
+        return self.norm(x)
+
+    def forward_dense(
+        self,
+        embeddings: Tensor,
+        rotary: RotaryTable,
+        *,
+        positions: Tensor | None = None,
+        mask: Tensor | None = None,
+        probe: Probe | None = None,
+    ) -> Tensor:
+        """Run whole sequences at once, without a cache, so that gradients flow: for training.
+
+        Equal to :meth:`forward` on the same positions. Fused weights get no gradient: train before
+        :meth:`fuse`.
+
+        Args:
+            embeddings: ``[B, T, hidden]``; shorter sequences are padded behind.
+            rotary: Rotation tables that reach the last position.
+            positions: Rotary positions ``[T]``; 0, 1, 2 … where None.
+            mask: Bool ``[B or 1, T, T]`` (True = visible), at least one True per row; causal where
+                None.
+            probe: Called with every layer's rotated queries and keys.
+
+        Returns:
+            Hidden states after the final norm ``[B, T, hidden]``.
+        """
+        if positions is None:
+            positions = torch.arange(embeddings.shape[1], device=embeddings.device)
+        rotation = rotary.rows(positions, embeddings.dtype)
+        x = embeddings
+        for index, layer in enumerate(self.layers):
+            x = layer.forward_dense(x, rotation, mask, index, probe)
         return self.norm(x)

@@ -85,12 +85,15 @@ class LanguageModel(nn.Module):
 
         Built once and kept: they depend on the model alone, not on any session.
         """
-        table, device = self._rotary, pool.keys.device
-        if table is None or table.cos.device != device or table.cos.shape[0] < pool.capacity:
+        return self._rotary_to(pool.capacity, pool.keys.device)
+
+    def _rotary_to(self, n_positions: int, device: torch.device) -> RotaryTable:
+        table = self._rotary
+        if table is None or table.cos.device != device or table.cos.shape[0] < n_positions:
             table = RotaryTable(
                 head_dim=self.model.head_dim,
                 theta=self.config.rope_theta,
-                n_positions=pool.capacity,
+                n_positions=n_positions,
                 device=device,
             )
             self._rotary = table
@@ -112,6 +115,18 @@ class LanguageModel(nn.Module):
             Hidden states after the final norm ``[N, hidden]``.
         """
         return self.model(embeddings, pool, segments, self.rotary_for(pool))
+
+    def forward_dense(self, embeddings: Tensor) -> Tensor:
+        """Run whole sequences from position 0, causally and with gradients: for training.
+
+        Args:
+            embeddings: ``[B, T, hidden]``; shorter sequences are padded behind.
+
+        Returns:
+            Hidden states after the final norm ``[B, T, hidden]``.
+        """
+        rotary = self._rotary_to(embeddings.shape[1], embeddings.device)
+        return self.model.forward_dense(embeddings, rotary)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores ``[N, vocab]``, float32, of the token after each hidden state ``[N, hidden]``."""

@@ -7,8 +7,8 @@ where nothing was trained, from letter pairs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Iterator, Sequence
+from itertools import chain, product
 from pathlib import Path
 from string import ascii_lowercase, digits, punctuation
 
@@ -133,12 +133,15 @@ def letter_pieces() -> Iterator[tuple[str, str]]:
         yield f"{SPACE}{''.join(left)}", "".join(right)
 
 
-def build_text_tokenizer(vocab_size: int, folder: Path) -> None:
+def build_text_tokenizer(
+    vocab_size: int, folder: Path, merges_of_corpus: Sequence[tuple[str, str]] = ()
+) -> None:
     """Write a byte-level BPE ``tokenizer.json`` with the omni special tokens at its end.
 
     Args:
         vocab_size: Entries in all, special tokens included; rows of the embedding table.
         folder: Where ``tokenizer.json`` goes.
+        merges_of_corpus: Merges to begin with; letter pairs fill what they leave.
 
     Raises:
         ValueError: Fewer entries than bytes and special tokens need, or more than pieces exist.
@@ -146,7 +149,7 @@ def build_text_tokenizer(vocab_size: int, folder: Path) -> None:
     base_size = vocab_size - N_SPECIAL_TEXT_TOKENS
     vocabulary = {character: index for index, character in enumerate(sorted(ByteLevel.alphabet()))}
     merges: list[tuple[str, str]] = []
-    for left, right in letter_pieces():
+    for left, right in chain(merges_of_corpus, letter_pieces()):
         if len(vocabulary) >= base_size:
             break
         if left + right not in vocabulary:
@@ -173,12 +176,15 @@ def build_text_tokenizer(vocab_size: int, folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def build_speech_tokenizer(vocab_size: int, folder: Path) -> dict[str, int]:
+def build_speech_tokenizer(
+    vocab_size: int, folder: Path, pieces_of_corpus: Sequence[str] = ()
+) -> dict[str, int]:
     """Write a WordPiece ``tokenizer.json`` with ChatTTS's tokens at its end.
 
     Args:
         vocab_size: Entries in all; rows of the speech decoder's text embedding.
         folder: Where ``tokenizer.json`` goes.
+        pieces_of_corpus: Pieces to take before letter pairs, best first.
 
     Returns:
         Ids of all tokens, so that the checkpoint's config can name the special ones.
@@ -190,8 +196,9 @@ def build_speech_tokenizer(vocab_size: int, folder: Path) -> dict[str, int]:
     characters = ascii_lowercase + digits + punctuation
     pieces = [*BERT_TOKENS, *characters, *(f"##{letter}" for letter in ascii_lowercase + digits)]
     pairs = [first + second for first, second in product(ascii_lowercase, repeat=2)]
-    pieces += [*pairs, *(f"##{pair}" for pair in pairs)]
-    smallest = len(pieces) - 2 * len(pairs)
+    smallest = len(pieces)
+    pieces += [*pieces_of_corpus, *pairs, *(f"##{pair}" for pair in pairs)]
+    pieces = list(dict.fromkeys(pieces))
     if not smallest <= base_size <= len(pieces):
         raise ValueError(
             f"cannot build a speech vocabulary of {vocab_size}: between "

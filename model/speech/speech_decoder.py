@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from model.attention import Masks, Visibility
 from model.config import SpeechConfig
-from model.decoder_layers import DecoderStack, stack_rows
+from model.decoder_layers import DecoderStack, Probe, stack_rows
 from model.rotary import RotaryTable
 from model.speech.codec import Codec
 from model.speech.streaming_mask import StreamingMask
@@ -274,6 +274,29 @@ class SpeechDecoder(nn.Module):
         pool.advance(grown)
         return hidden
 
+    def forward_dense(
+        self,
+        embeddings: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        probe: Probe | None = None,
+    ) -> Tensor:
+        """Run whole sequences at once, with gradients: for training.
+
+        Args:
+            embeddings: ``[B, T, D]`` of text, ``[Ptts]`` and frames, in any layout.
+            positions: Where each stands in a row, ``[T]``.
+            mask: Bool ``[B, T, T]`` (True = visible), at least one True per row.
+            probe: As :meth:`DecoderStack.forward_dense`.
+
+        Returns:
+            Hidden states after the final norm ``[B, T, D]``.
+        """
+        rotary = self._rotary_to(self.row_capacity, embeddings.device)
+        return self.model.forward_dense(
+            embeddings, rotary, positions=positions, mask=mask, probe=probe
+        )
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Logits ``[B, 4, n_codes]`` of hidden states ``[B, D]``."""
         matrix = self._head_matrix if self._head_matrix is not None else self._join_heads()
@@ -329,12 +352,15 @@ class SpeechDecoder(nn.Module):
         )
 
     def _rotary_for(self, pool: KVCachePool) -> RotaryTable:
-        table, device = self._rotary, pool.keys.device
-        if table is None or table.cos.device != device or table.cos.shape[0] < pool.capacity:
+        return self._rotary_to(pool.capacity, pool.keys.device)
+
+    def _rotary_to(self, n_positions: int, device: torch.device) -> RotaryTable:
+        table = self._rotary
+        if table is None or table.cos.device != device or table.cos.shape[0] < n_positions:
             table = self._rotary = RotaryTable(
                 head_dim=self.model.head_dim,
                 theta=self.config.rope_theta,
-                n_positions=pool.capacity,
+                n_positions=n_positions,
                 device=device,
             )
         return table

@@ -213,3 +213,30 @@ def test_norm_is_computed_in_float32_and_rounded_before_the_weight() -> None:
     rounded = (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)).to(torch.bfloat16)
     norm = norm.to(torch.bfloat16)
     assert torch.equal(norm(half), norm.weight * rounded)
+
+
+@pytest.mark.parametrize("qkv_bias", [True, False])
+def test_whole_sequences_at_once_equal_rows_with_a_mask_and_any_positions(qkv_bias: bool) -> None:
+    network = new_stack(qkv_bias=qkv_bias)
+    length = 9
+    x, where = embeddings(length), torch.randperm(CAPACITY)[:length]
+    mask = torch.rand(length, length, generator=torch.Generator().manual_seed(1)) > 0.4
+    mask |= torch.eye(length, dtype=torch.bool)
+    pool = network.allocate(1, length)
+    segments = pool.segments([0], [length])
+    expected = network(x, pool, segments, ROTARY, [mask], positions=where)
+    looked_at = []
+    ours = network.forward_dense(
+        x.expand(2, -1, -1),
+        ROTARY,
+        positions=where,
+        mask=mask.expand(2, -1, -1),
+        probe=lambda layer, queries, keys: looked_at.append((layer, queries.shape, keys.shape)),
+    )
+    assert_close(ours[0], expected)
+    assert_close(ours[1], expected)
+    head_dim = HIDDEN // N_HEADS
+    assert looked_at == [
+        (layer, (2, N_HEADS, length, head_dim), (2, N_KV_HEADS, length, head_dim))
+        for layer in range(2)
+    ]

@@ -1,0 +1,152 @@
+"""``python -m model.training``: begin a checkpoint, train a stage, put runs together, ship.
+
+    python -m model.training begin --shape pocket --out runs/start
+    python -m model.training codec --from runs/start --data runs/data/waves --out runs/codec \\
+        --budget-s 1800 --bf16
+    python -m model.training merge --from runs/start --part runs/codec --out runs/merged
+    python -m model.training ship --from runs/joint/checkpoint --out model/pocket
+
+A stage that was stopped is continued by the same command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.checkpoint_shapes import SHAPES
+from model.loading import SPEECH_TOKENIZER_FOLDER
+from model.training.export import (
+    begin_checkpoint,
+    load_for_training,
+    put_together,
+    ship,
+    write_checkpoint,
+)
+from model.training.shards import write_data
+from model.training.stages import LEARNING_RATES, STAGES, open_data, part_of, run_stage
+from model.training.tokenizer_training import train_speech_tokenizer, train_text_tokenizer
+from model.training.trainer import TrainingSettings
+
+logger = logging.getLogger("omnicall.training")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m model.training", description=__doc__)
+    top.formatter_class = argparse.RawDescriptionHelpFormatter
+    commands = top.add_subparsers(dest="command", required=True)
+    begin = commands.add_parser("begin", help="write a checkpoint folder of fresh weights")
+    begin.add_argument("--shape", choices=sorted(SHAPES), default="pocket")
+    words = begin.add_mutually_exclusive_group()
+    words.add_argument("--tokenizers", type=Path, help="folder with both tokenizers")
+    words.add_argument("--corpus", type=Path, help="sentences, one per line, to learn them from")
+    begin.add_argument("--seed", type=int, default=0)
+    for name in STAGES:
+        _add_stage(commands.add_parser(name, help=f"train the stage {name}"))
+    data = commands.add_parser("data", help="write a producer's batches as a folder of shards")
+    data.add_argument("--data", required=True, help="package.module:function")
+    data.add_argument("--count", type=int, required=True, help="batches")
+    data.add_argument("--seed", type=int, default=0)
+    merge = commands.add_parser("merge", help="put what several runs trained into one checkpoint")
+    merge.add_argument("--part", type=Path, action="append", required=True, help="run folder")
+    shipped = commands.add_parser("ship", help="write the checkpoint that is shipped, in bfloat16")
+    for command in (merge, shipped):
+        command.add_argument("--from", dest="start", type=Path, required=True)
+    for command in (begin, data, merge, shipped):
+        command.add_argument("--out", type=Path, required=True)
+    return top
+
+
+def _add_stage(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--from", dest="start", type=Path, required=True, help="checkpoint folder")
+    command.add_argument("--data", required=True, help="folder of shards, or module:function")
+    command.add_argument("--out", type=Path, required=True, help="folder of the run")
+    command.add_argument("--budget-s", type=float, default=math.inf, help="CPU seconds in all")
+    command.add_argument("--steps", type=int, help="instead of as many as fit the budget")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--learning-rate", type=float)
+    command.add_argument("--warmup-steps", type=int, default=100)
+    command.add_argument("--bf16", action="store_true")
+    command.add_argument("--device", default="cpu")
+    command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--voices", type=Path, help="run folder of speech_decoder, for joint")
+    command.add_argument("--held-out", help="data that is judged and not trained on")
+    command.add_argument("--held-out-batches", type=int, default=8)
+    command.add_argument("--codec-is-trained", action="store_true", help="for vocoder")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    match options.command:
+        case "begin":
+            _begin(options)
+        case "data":
+            write_data(options.out, open_data(options.data, options.seed), options.count)
+        case "merge":
+            model = put_together(options.start, [part_of(run) for run in options.part])
+            write_checkpoint(model, options.out, options.start, torch.float32)
+        case "ship":
+            size = ship(load_for_training(options.start), options.out, options.start)
+            logger.info("%s: %.1f MB", options.out, size / 1e6)
+        case stage:
+            _train(stage, options)
+
+
+def _begin(options: argparse.Namespace) -> None:
+    shape = SHAPES[options.shape]
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizers = options.tokenizers
+        if options.corpus is not None:
+            tokenizers = Path(scratch)
+            sentences = options.corpus.read_text(encoding="utf-8").splitlines()
+            train_text_tokenizer(sentences, shape.language.vocab_size, tokenizers)
+            folder = tokenizers / SPEECH_TOKENIZER_FOLDER
+            train_speech_tokenizer(sentences, shape.speech.num_text_tokens, folder)
+        begin_checkpoint(options.out, shape, options.seed, tokenizers)
+
+
+def _train(stage: str, options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    rate = options.learning_rate or LEARNING_RATES[stage]
+    settings = TrainingSettings(
+        seed=options.seed,
+        steps=options.steps,
+        budget_s=options.budget_s,
+        learning_rate=rate,
+        warmup_steps=options.warmup_steps,
+        bf16=options.bf16,
+        device=options.device,
+    )
+    data = open_data(options.data, options.seed)
+    held_out: list[Any] = []
+    if options.held_out:
+        judged = open_data(options.held_out, options.seed)
+        held_out = list(islice(judged.source(0), options.held_out_batches))
+    summary = run_stage(
+        stage,
+        options.start,
+        data,
+        settings,
+        options.out,
+        voices=options.voices,
+        codec_is_trained=options.codec_is_trained,
+        held_out=held_out,
+    )
+    state = "finished" if summary.finished else "stopped by its budget"
+    logger.info("%s: %s after %d steps, %.0f s", stage, state, summary.step, summary.used_s)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""What the stages of training read: plain numpy in dataclasses, one kind per stage.
+
+Producers (synthesis, scenes, calls) make these and import nothing else of the training code; a
+stage takes any iterable of its kind and does the rest (features, masks, padding, tensors).
+Everything is cropped and mixed by the producer; lengths within a batch may differ wherever a field
+is a tuple of arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+IGNORED = -1
+"""A target that takes no part in the loss."""
+
+PromptMode = Literal["default", "omni", "audio_assistant", "audio_roleplay", "voice_cloning"]
+
+
+@dataclass(frozen=True, slots=True)
+class WaveBatch:
+    """Speech to reproduce: codec and vocoder stages."""
+
+    waves: np.ndarray
+    """Float32 ``[B, n]`` at 24 kHz in -1 .. 1; n is a multiple of 512 (one frame of codes). Many
+    short crops train faster than few long ones: about half a second each for the vocoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenText:
+    """One utterance of a reply voice, as codes: speech decoder stage."""
+
+    text: str
+    """As the language model writes it; digits as words."""
+    codes: np.ndarray
+    """Int16 ``[T, 4]`` of the codec, 0 .. 624; 46.875 frames a second, without an end frame."""
+    voice: int
+    """Number of the reply voice, from 0."""
+    char_ends_s: np.ndarray | None = None
+    """Float32 ``[len(text)]``, never decreasing: when each character has been spoken. None where
+    unknown; guided attention then skips the utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenTextBatch:
+    """Utterances of any lengths."""
+
+    utterances: tuple[SpokenText, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeardClip:
+    """One clip as it is heard, unit by unit: audio encoder stage."""
+
+    units: tuple[np.ndarray, ...]
+    """Float32 ``[n]`` at 16 kHz each, 16,000 samples but for the last; below 30 s in all."""
+    phones: np.ndarray
+    """Int16 ``[F]``: the phone in the middle of each encoder frame of 20 ms, ``IGNORED`` where
+    unknown. F is the sum over the units of ceil(n / 320): every unit has frames of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardBatch:
+    """Clips of any lengths."""
+
+    clips: tuple[HeardClip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureBatch:
+    """Pictures and what is to be told from them: vision encoder stage."""
+
+    images: np.ndarray
+    """Uint8 ``[B, H, W, 3]``, RGB."""
+    labels: dict[str, np.ndarray]
+    """Per question (``"colour of the largest"``, ``"count"`` …) int64 ``[B]`` classes, ``IGNORED``
+    where it does not apply. The questions and their numbers of classes are the same in every
+    batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallUnit:
+    """One second of a call."""
+
+    samples: np.ndarray | None = None
+    """Float32 ``[n]`` at 16 kHz, n at most 16,000; None where there is no sound at all."""
+    image: np.ndarray | None = None
+    """Uint8 ``[H, W, 3]``, the newest frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallTurn:
+    """What the user does, and the answer."""
+
+    reply: str
+    """The right answer."""
+    units: tuple[CallUnit, ...] = ()
+    """What was heard and seen since the answer before."""
+    typed: str | None = None
+    """Typed words, after the units."""
+    codes: np.ndarray | None = None
+    """Int16 ``[T, 4]``: the reply in the call's voice; None leaves the speech loss out."""
+    char_ends_s: np.ndarray | None = None
+    """As :attr:`SpokenText.char_ends_s`, of the reply."""
+    trained: bool = True
+    """False where the answer is context only: no loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call from its system prompt to its last answer: joint stage."""
+
+    turns: tuple[CallTurn, ...]
+    mode: PromptMode = "omni"
+    voice: int = IGNORED
+    """Number of the reply voice, as in :class:`SpokenText`; ``IGNORED``: no speech loss."""
+    voice_samples: np.ndarray | None = None
+    """Reference audio of the system prompt, float32 ``[n]`` at 16 kHz, 3 to 5 s."""
+    instructions: str | None = None
+    """Replaces the mode's task sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallBatch:
+    """Calls of any lengths."""
+
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a producer hands to a stage: ``producer(seed) -> TrainingData``."""
+
+    source: Callable[[int], Iterable[Any]]
+    """``source(step)``: endless batches of the stage's kind from that step on, the same for the
+    same step and seed, always; a stopped run is continued with ``source(its step)``."""
+    n_voices: int = 0
+    """Reply voices: speech decoder stage."""
+    n_phones: int = 0
+    """Phone classes: audio encoder stage."""
+    n_classes: Mapping[str, int] = field(default_factory=dict)
+    """Classes of each question: vision encoder stage."""

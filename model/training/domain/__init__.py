@@ -1,0 +1,1 @@
+"""What pocket talks about: a closed domain of questions and answers, drawn from seeds."""

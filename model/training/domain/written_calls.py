@@ -1,0 +1,93 @@
+"""Calls in which everything is typed: the joint stage's batches that need no synthesizer.
+
+They teach what the right answers are, from words and pictures, without limit; speech is learnt
+from calls that are heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from random import Random
+
+from model.training.batches import Call, CallBatch, CallTurn, CallUnit, TrainingData
+from model.training.domain.call_script import CallScript, compose_call
+from model.training.domain.exchange import Split
+from model.training.scenes.renderers import render
+
+CALLS_PER_BATCH = 8
+PICTURE_SIZE = (448, 336)
+"""Width and height: the proportions of a camera at the resolution the model looks at."""
+
+
+def silent_script(seed: int, split: Split, *, camera: bool | None = None) -> CallScript:
+    """A typed call in which no sound is heard; the same for the same seed.
+
+    Args:
+        seed: Of everything in it.
+        split: Whose sentences, scenes and look.
+        camera: Whether it has pictures; drawn where None.
+    """
+    rng = Random(f"silent {split.value} {seed}")
+    while True:
+        script = compose_call(rng.getrandbits(48), split, camera=camera, manner="typed")
+        if all(turn.exchange.heard is None for turn in script.turns):
+            return script
+
+
+def written_call(script: CallScript, size: tuple[int, int] = PICTURE_SIZE) -> Call:
+    """A typed call as the joint stage reads it: one picture a second, then the words.
+
+    Args:
+        script: A call without sounds.
+        size: Width and height of its pictures.
+    """
+    turns = []
+    frames = count()
+    for turn in script.turns:
+        scenes = [*(second.scene for second in turn.lead), turn.scene]
+        units = tuple(
+            CallUnit(
+                image=render(
+                    scene,
+                    script.look,
+                    script.style_seed,
+                    colours=script.colours,
+                    frame_index=next(frames),
+                    size=size,
+                )
+            )
+            for scene in scenes
+            if scene is not None and script.look is not None
+        )
+        turns.append(CallTurn(reply=turn.exchange.answer, units=units, typed=turn.written))
+    return Call(tuple(turns))
+
+
+def written_calls(seed: int) -> TrainingData:
+    """Endless typed calls with and without pictures."""
+    return _data(seed, Split.TRAIN, None)
+
+
+def written_talk(seed: int) -> TrainingData:
+    """Endless typed calls without pictures: words alone."""
+    return _data(seed, Split.TRAIN, False)
+
+
+def held_out_written_calls(seed: int) -> TrainingData:
+    """Typed calls to evaluate with."""
+    return _data(seed, Split.EVAL, None)
+
+
+def _data(seed: int, split: Split, camera: bool | None) -> TrainingData:
+    def batch(step: int) -> CallBatch:
+        rng = Random(f"written {seed} {step}")
+        scripts = (
+            silent_script(rng.getrandbits(48), split, camera=camera) for _ in range(CALLS_PER_BATCH)
+        )
+        return CallBatch(tuple(written_call(script) for script in scripts))
+
+    def source(step: int) -> Iterator[CallBatch]:
+        return map(batch, count(step))
+
+    return TrainingData(source)

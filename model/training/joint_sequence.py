@@ -1,0 +1,135 @@
+"""A call as the one sequence of tokens that the language model sees, and what it is to answer.
+
+Made by the same state machine and the same templates as in a call, message by message, so that
+tokens are cut where a call cuts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from model.config import OmniConfig
+from model.dialogue import Dialogue, DialogueStep
+from model.image_slicing import ImageSlice, slice_image
+from model.prompt import (
+    UNIT,
+    AudioItem,
+    ContentItem,
+    ImageItem,
+    Span,
+    encode_prompt,
+    system_prompt,
+)
+from model.tokenizer import TextTokenizer
+from model.training.batches import IGNORED, Call, CallTurn, CallUnit, SpokenText
+from model.training.dense_audio import MIN_CLIP_SAMPLES
+
+UNIT_SLICES = 1
+"""Slices of a unit's frame in a call: the overview alone."""
+
+
+@dataclass(slots=True)
+class CallSequence:
+    """One call laid out."""
+
+    ids: list[int] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    """What follows each position, where it is the model's to say; ``IGNORED`` elsewhere."""
+    slices: list[ImageSlice] = field(default_factory=list)
+    image_spans: list[Span] = field(default_factory=list)
+    """One per slice."""
+    contexts: list[list[np.ndarray]] = field(default_factory=list)
+    """Units of audio that continue each other: the voice of the system prompt, then each turn."""
+    audio_spans: list[Span] = field(default_factory=list)
+    """Features of all contexts are dealt out to them in order."""
+    replies: list[tuple[int, SpokenText]] = field(default_factory=list)
+    """Spoken answers to train on: position of ``<|spk|>``, and what is said."""
+
+
+class CallLayout:
+    """Lays calls out for one checkpoint."""
+
+    def __init__(self, tokenizer: TextTokenizer, config: OmniConfig) -> None:
+        self._tokenizer = tokenizer
+        self._config = config
+
+    def lay_out(self, call: Call) -> CallSequence:
+        """The sequence of a call.
+
+        Raises:
+            ValueError: A turn is without any input, or a unit is empty or too long.
+        """
+        sequence = CallSequence()
+        dialogue = Dialogue()
+        voice = None
+        if call.voice_samples is not None:
+            voice = AudioItem(len(call.voice_samples))
+            sequence.contexts.append([call.voice_samples])
+        items = system_prompt(call.mode, "en", voice, call.instructions)
+        # As in a call: the system prompt is a message of the user.
+        self._append(sequence, dialogue.prefill("user", items))
+        for turn in call.turns:
+            self._append_turn(sequence, dialogue, call, turn)
+        return sequence
+
+    def _append_turn(
+        self, sequence: CallSequence, dialogue: Dialogue, call: Call, turn: CallTurn
+    ) -> None:
+        if not turn.units and not turn.typed:
+            raise ValueError(f"the turn answered by {turn.reply[:40]!r} has no input")
+        heard: list[np.ndarray] = []
+        for unit in turn.units:
+            items = self._unit_items(sequence, unit, in_video=call.mode == "omni")
+            if unit.samples is not None:
+                heard.append(unit.samples)
+            self._append(sequence, dialogue.prefill("user", items))
+        if heard:
+            sequence.contexts.append(heard)
+        if turn.typed:
+            self._append(sequence, dialogue.prefill("user", (turn.typed,)))
+        self._append(sequence, dialogue.respond())
+        self._append_reply(sequence, call, turn)
+        dialogue.complete()
+
+    def _unit_items(
+        self, sequence: CallSequence, unit: CallUnit, *, in_video: bool
+    ) -> tuple[ContentItem, ...]:
+        items: list[ContentItem] = [UNIT] if in_video else []
+        if unit.image is not None:
+            sliced = slice_image(unit.image, self._config, UNIT_SLICES)
+            sequence.slices += sliced.slices
+            items.append(ImageItem(sliced.grid))
+        if unit.samples is not None:
+            items.append(AudioItem(max(len(unit.samples), MIN_CLIP_SAMPLES)))
+        if not items or items == [UNIT]:
+            raise ValueError("a unit has neither sound nor a picture")
+        return tuple(items)
+
+    def _append(self, sequence: CallSequence, step: DialogueStep) -> None:
+        """Text that is given, not answered."""
+        prompt = encode_prompt(step.items, self._tokenizer, self._config)
+        shift = len(sequence.ids)
+        sequence.ids += prompt.ids
+        sequence.targets += [IGNORED] * len(prompt.ids)
+        sequence.image_spans += _moved(prompt.image_spans, shift)
+        sequence.audio_spans += _moved(prompt.audio_spans, shift)
+
+    def _append_reply(self, sequence: CallSequence, call: Call, turn: CallTurn) -> None:
+        tokenizer = self._tokenizer
+        said = [*tokenizer.encode_foreign(turn.reply), tokenizer.tts_eos]
+        header = len(sequence.ids)
+        sequence.ids += said
+        # The terminator is drawn and never fed: the next message's prefix closes the answer.
+        answer = [*said, tokenizer.im_end] if turn.trained else [IGNORED] * (len(said) + 1)
+        sequence.targets[header - 1 :] = answer
+        if turn.codes is not None and call.voice != IGNORED and turn.trained:
+            place = header - 1 - sequence.ids[header - 1 :: -1].index(tokenizer.spk)
+            spoken = SpokenText(turn.reply, turn.codes, call.voice, turn.char_ends_s)
+            sequence.replies.append((place, spoken))
+
+
+def _moved(spans: Sequence[Span], shift: int) -> list[Span]:
+    return [(start + shift, stop + shift) for start, stop in spans]

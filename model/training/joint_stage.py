@@ -1,0 +1,180 @@
+"""Trains the whole model on whole calls: what is heard and seen, the answer's text, its speech."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from model.omni import OmniModel
+from model.training import speech_sequences
+from model.training.batches import IGNORED, CallBatch
+from model.training.dense_audio import encode_contexts, scale_gradient, unit_mel
+from model.training.joint_sequence import CallLayout, CallSequence
+
+FROZEN_PREFIXES = ("vocoder.", "tts.dvae.", "tts.model.embed_tokens.")
+
+
+def default_filter(name: str) -> bool:
+    """All that a call uses, but for codec and vocoder: codes must stay what they mean."""
+    return not name.startswith(FROZEN_PREFIXES)
+
+
+@dataclass(frozen=True, slots=True)
+class JointSettings:
+    """Weights of the parts of the loss."""
+
+    speech_weight: float = 0.5
+    guidance_weight: float = 0.05
+    voice_weight: float = 0.5
+    """Of the distance of the projected speaker from the voice's vector in the table."""
+    audio_gradient: float = 0.1
+    """How much of the language model's gradient reaches the audio encoder; all of it destroys what
+    the encoder knows."""
+    vision_gradient: float = 1.0
+    streaming: float = 1.0
+    """Share of replies under the streaming mask."""
+    corrupted: float = 0.5
+    """Most of the code history that is replaced by noise."""
+
+
+class JointStage:
+    """The real sequence: system prompt (and voice), units, answer, speaker embedding, codes."""
+
+    name = "joint"
+    prefixes = (
+        "llm.", "vpm.", "resampler.", "apm.", "audio_projection_layer.", "tts.projector.",
+        "tts.model.", "tts.emb_code.", "tts.emb_text.", "tts.head_code.",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        model: OmniModel,
+        voices: Tensor | None = None,
+        settings: JointSettings | None = None,
+        trains: Callable[[str], bool] = default_filter,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            model: Any checkpoint's, not fused.
+            voices: ``[V, D]`` of the speech decoder's stage: where the projected speakers belong.
+            settings: Weights of the loss.
+            trains: Which parameters, by name, are trained; all others stay as they are and get no
+                gradient. Adapters that were put into the model are parameters like any other.
+        """
+        self.module: nn.Module = model
+        self._model = model
+        self._settings = settings or JointSettings()
+        self._voices = None if voices is None else F.normalize(voices.detach(), dim=-1)
+        self._layout = CallLayout(model.tokenizer, model.config)
+        self._guided_layer = model.config.speech.num_hidden_layers // 2
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(trains(name))
+
+    def begin(self, batch: CallBatch) -> None:
+        """Nothing to prepare."""
+
+    def losses(self, batch: CallBatch) -> dict[str, Tensor]:
+        """Text of the answers, their codes, and where the speakers are."""
+        sequences = [self._layout.lay_out(call) for call in batch.calls]
+        hidden = self._model.llm.forward_dense(self.embed(sequences))  # [B, T, E]
+        targets = pad_sequence(
+            [torch.tensor(sequence.targets) for sequence in sequences],
+            batch_first=True,
+            padding_value=IGNORED,
+        ).to(hidden.device)
+        answered = targets != IGNORED
+        logits = self._model.llm.logits(hidden[answered])
+        text = F.cross_entropy(logits, targets[answered])
+        right = (logits.argmax(-1) == targets[answered]).float().mean()
+        losses = {"text": text, "text_accuracy": right, "loss": text}
+        if any(sequence.replies for sequence in sequences):
+            speech = self._speech_losses(sequences, hidden)
+            losses["loss"] = text + speech.pop("weighted")
+            losses |= speech
+        return losses
+
+    def embed(self, sequences: Sequence[CallSequence]) -> Tensor:
+        """Embeddings ``[B, T, E]``, features in place of their placeholders, padded behind."""
+        model, device = self._model, self._model.device
+        ids = pad_sequence([torch.tensor(s.ids) for s in sequences], batch_first=True).to(device)
+        embeddings = model.llm.embed(ids)
+        rows, columns, features = [], [], []
+        for row, sequence in enumerate(sequences):
+            places = [p for span in sequence.image_spans for p in range(*span)]
+            places += [p for span in sequence.audio_spans for p in range(*span)]
+            rows += [row] * len(places)
+            columns += places
+        images, sounds = self._encode_images(sequences), self._encode_audio(sequences)
+        for sequence_images, sequence_sounds in zip(images, sounds, strict=True):
+            features += [*sequence_images, *sequence_sounds]
+        if not features:
+            return embeddings
+        packed = torch.cat(features).to(embeddings.dtype)
+        if len(packed) != len(rows):
+            raise ValueError(f"{len(packed)} features for {len(rows)} placeholders")
+        where = (torch.tensor(rows, device=device), torch.tensor(columns, device=device))
+        return embeddings.index_put(where, packed)
+
+    def _encode_images(self, sequences: Sequence[CallSequence]) -> list[list[Tensor]]:
+        slices = [part for sequence in sequences for part in sequence.slices]
+        if not slices:
+            return [[] for _ in sequences]
+        encoded = iter(self._model.encode_images(slices))
+        share = self._settings.vision_gradient
+        return [
+            [scale_gradient(next(encoded), share) for _ in sequence.slices]
+            for sequence in sequences
+        ]
+
+    def _encode_audio(self, sequences: Sequence[CallSequence]) -> list[list[Tensor]]:
+        contexts = [context for sequence in sequences for context in sequence.contexts]
+        if not contexts:
+            return [[] for _ in sequences]
+        device = self._model.device
+        mels = [[unit_mel(unit, device) for unit in context] for context in contexts]
+        encoded = iter(encode_contexts(self._model.apm, mels))
+        share = self._settings.audio_gradient
+        per_sequence: list[list[Tensor]] = []
+        for sequence in sequences:
+            frames = [scale_gradient(u, share) for _ in sequence.contexts for u in next(encoded)]
+            per_sequence.append(self._model.audio_projection_layer(frames) if frames else [])
+        return per_sequence
+
+    def _speech_losses(
+        self, sequences: Sequence[CallSequence], hidden: Tensor
+    ) -> dict[str, Tensor]:
+        settings, decoder = self._settings, self._model.tts
+        replies = [
+            (row, place, spoken)
+            for row, sequence in enumerate(sequences)
+            for place, spoken in sequence.replies
+        ]
+        rows, places, spoken = (list(part) for part in zip(*replies, strict=True))
+        speakers = decoder.project_speaker(hidden[rows, places].float()).float()
+        streaming = (torch.rand(len(spoken)) < settings.streaming).tolist()
+        laid_out = speech_sequences.lay_out(
+            spoken, self._model.speech_tokenizer, decoder.config, streaming
+        ).to(hidden.device)
+        ending = decoder.config.num_audio_tokens - 1
+        corrupted = speech_sequences.corrupt(laid_out.frames, ending, settings.corrupted)
+        laid_out = replace(laid_out, frames=corrupted)
+        logits, attention = speech_sequences.run(decoder, laid_out, speakers, self._guided_layer)
+        assert attention is not None
+        codes = speech_sequences.code_loss(logits, laid_out.targets)
+        guidance = speech_sequences.guidance_loss(attention, laid_out.spoken)
+        weighted = settings.speech_weight * codes + settings.guidance_weight * guidance
+        losses = {"codes": codes, "guidance": guidance}
+        if self._voices is not None:
+            voices = self._voices.to(hidden.device)
+            numbers = torch.tensor([each.voice for each in spoken], device=hidden.device)
+            losses["voice"] = (1 - (speakers * voices[numbers]).sum(-1)).mean()
+            nearest = (speakers @ voices.T).argmax(-1)
+            losses["voice_accuracy"] = (nearest == numbers).float().mean()
+            weighted = weighted + settings.voice_weight * losses["voice"]
+        return {**losses, "weighted": weighted}

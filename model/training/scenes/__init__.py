@@ -1,0 +1,1 @@
+"""What pocket sees: descriptions of small scenes, and generators that draw them."""

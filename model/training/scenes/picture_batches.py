@@ -1,0 +1,201 @@
+"""Pictures with what is to be told from each: the vision stage's batches, made from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, pairwise
+from random import Random
+
+import numpy as np
+
+from model.training.batches import IGNORED, PictureBatch, TrainingData
+from model.training.scenes import scene_sampler
+from model.training.scenes.looks import EVAL_LOOK, TRAIN_LOOKS
+from model.training.scenes.renderers import render
+from model.training.scenes.scene import (
+    COLOURS,
+    EMPTY,
+    MAX_OBJECTS,
+    PLACE_CENTRES,
+    PLACES,
+    SHAPES,
+    SIZES,
+    Scene,
+    SceneObject,
+)
+from model.training.scenes.scene_sampler import SWAPS
+
+BATCH_SIZE = 32
+PICTURE_SIZE = (448, 336)
+"""Width and height: the proportions of a camera at the resolution the model looks at."""
+CLEARLY_LARGER = 1.3
+"""How much larger the largest thing has to be to be called that."""
+BORDER_DOUBT = 0.04
+"""A centre this near to the border of two ninths may count for either."""
+_KIND_WEIGHTS = {
+    "single": 38,
+    "alike": 14,
+    "mixed": 16,
+    "pair": 14,
+    "sizes": 8,
+    "cups": 7,
+    "empty": 3,
+}
+
+QUESTIONS: dict[str, int] = {
+    "what there is": 3,
+    "count": MAX_OBJECTS + 1,
+    "colour of the largest": len(COLOURS),
+    "shape of the largest": len(SHAPES),
+    "place of the only thing": len(PLACES),
+    "size of the only thing": len(SIZES),
+    **{f"number of {colour} things": MAX_OBJECTS + 1 for colour in COLOURS},
+    **{f"number of {shape} shapes": MAX_OBJECTS + 1 for shape in SHAPES},
+    **{f"colour at {place}": len(COLOURS) + 1 for place in PLACES},
+    **{f"shape at {place}": len(SHAPES) + 1 for place in PLACES},
+    "colour of the cups": len(COLOURS),
+    "lifted cup": 4,
+    "colour of the ball": len(COLOURS),
+    "swapped cups": len(SWAPS) + 1,
+}
+"""Number of classes of each question. At a place the last class is nothing; the cup's and the
+swap's last class is none."""
+_NOTHING, _THINGS, _CUPS = range(3)
+
+
+def labels_of(scene: Scene) -> dict[str, int]:
+    """The right class of every question about a scene, ``IGNORED`` where it does not apply."""
+    labels = dict.fromkeys(QUESTIONS, IGNORED)
+    if scene.cups is not None:
+        return labels | _cup_labels(scene)
+    things = scene.objects
+    labels["what there is"] = _THINGS if things else _NOTHING
+    labels["count"] = len(things)
+    for colour in COLOURS:
+        labels[f"number of {colour} things"] = sum(thing.colour == colour for thing in things)
+    for shape in SHAPES:
+        labels[f"number of {shape} shapes"] = sum(thing.shape == shape for thing in things)
+    labels |= _place_labels(things)
+    by_extent = sorted(things, key=lambda thing: -thing.extent)
+    if by_extent and all(
+        by_extent[0].extent >= CLEARLY_LARGER * other.extent for other in by_extent[1:]
+    ):
+        labels["colour of the largest"] = COLOURS.index(by_extent[0].colour)
+        labels["shape of the largest"] = SHAPES.index(by_extent[0].shape)
+    if len(things) == 1:
+        place, size = things[0].place, things[0].size
+        labels["place of the only thing"] = PLACES.index(place) if place else IGNORED
+        labels["size of the only thing"] = SIZES.index(size) if size else IGNORED
+    return labels
+
+
+def _cup_labels(scene: Scene) -> dict[str, int]:
+    cups = scene.cups
+    assert cups is not None
+    is_open = cups.open_cup is not None
+    return {
+        "what there is": _CUPS,
+        "colour of the cups": COLOURS.index(cups.colour),
+        "lifted cup": 3 if cups.open_cup is None else cups.open_cup,
+        "colour of the ball": COLOURS.index(cups.ball_colour) if is_open else IGNORED,
+        "swapped cups": len(SWAPS) if cups.swap is None else SWAPS.index(cups.swap),
+    }
+
+
+def _place_labels(things: tuple[SceneObject, ...]) -> dict[str, int]:
+    inside: dict[str, list[SceneObject]] = {place: [] for place in PLACES}
+    doubtful: set[str] = set()
+    for thing in things:
+        spots = [
+            PLACES[3 * row + column] for row in _thirds(thing.y) for column in _thirds(thing.x)
+        ]
+        if len(spots) > 1:
+            doubtful.update(spots)
+        else:
+            inside[spots[0]].append(thing)
+    labels: dict[str, int] = {}
+    for place, there in inside.items():
+        known = place not in doubtful and len(there) <= 1
+        colour = COLOURS.index(there[0].colour) if there else len(COLOURS)
+        shape = SHAPES.index(there[0].shape) if there else len(SHAPES)
+        labels[f"colour at {place}"] = colour if known else IGNORED
+        labels[f"shape at {place}"] = shape if known else IGNORED
+    return labels
+
+
+def _thirds(position: float) -> list[int]:
+    """The thirds a centre may be said to be in."""
+    borders = [(low + high) / 2 for low, high in pairwise(PLACE_CENTRES)]
+    low = sum(position - BORDER_DOUBT > border for border in borders)
+    high = sum(position + BORDER_DOUBT > border for border in borders)
+    return list(range(low, high + 1))
+
+
+def draw_scene(rng: Random) -> Scene:
+    """A scene of any kind the domain shows."""
+    kind = rng.choices(list(_KIND_WEIGHTS), list(_KIND_WEIGHTS.values()))[0]
+    if kind == "single":
+        return scene_sampler.single(rng)
+    if kind == "alike":
+        return scene_sampler.alike(rng, rng.randint(2, MAX_OBJECTS))
+    if kind == "mixed":
+        return scene_sampler.mixed(rng, rng.randint(2, MAX_OBJECTS))
+    if kind == "pair":
+        return scene_sampler.pair(rng)
+    if kind == "sizes":
+        return scene_sampler.sized_pair(rng)
+    if kind == "cups":
+        return rng.choice(scene_sampler.cup_game(rng, 3).scenes)
+    return EMPTY
+
+
+def picture_batch(
+    seed: int,
+    step: int,
+    *,
+    held_out: bool = False,
+    batch_size: int = BATCH_SIZE,
+    size: tuple[int, int] = PICTURE_SIZE,
+) -> PictureBatch:
+    """One batch; the same for the same seed and step.
+
+    Args:
+        seed: Of all batches.
+        step: Number of this one.
+        held_out: Whether it is drawn with the evaluation's look and seeds.
+        batch_size: Pictures in it.
+        size: Width and height of each.
+    """
+    rng = Random(f"pictures {seed} {step} {held_out}")
+    scenes = [draw_scene(rng) for _ in range(batch_size)]
+    images = []
+    for scene in scenes:
+        look = EVAL_LOOK if held_out else rng.choice(TRAIN_LOOKS)
+        style_seed = 2 * rng.getrandbits(48) + held_out
+        # In a call the background suits things that are not in view now, too.
+        others = rng.sample(COLOURS, rng.randint(0, 3))
+        colours = sorted({*scene.colours, *others})
+        images.append(render(scene, look, style_seed, colours=colours, size=size))
+    answers = [labels_of(scene) for scene in scenes]
+    labels = {
+        question: np.array([answer[question] for answer in answers], dtype=np.int64)
+        for question in QUESTIONS
+    }
+    return PictureBatch(np.stack(images), labels)
+
+
+def training_pictures(seed: int) -> TrainingData:
+    """The vision stage's endless batches."""
+    return _data(seed, held_out=False)
+
+
+def held_out_pictures(seed: int) -> TrainingData:
+    """Batches to evaluate with: another generator, other seeds."""
+    return _data(seed, held_out=True)
+
+
+def _data(seed: int, *, held_out: bool) -> TrainingData:
+    def source(step: int) -> Iterator[PictureBatch]:
+        return (picture_batch(seed, number, held_out=held_out) for number in count(step))
+
+    return TrainingData(source, n_classes=QUESTIONS)

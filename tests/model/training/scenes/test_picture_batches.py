@@ -1,0 +1,104 @@
+"""The vision stage's batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+
+from model.training.batches import IGNORED
+from model.training.scenes.picture_batches import (
+    PICTURE_SIZE,
+    QUESTIONS,
+    draw_scene,
+    held_out_pictures,
+    labels_of,
+    picture_batch,
+    training_pictures,
+)
+from model.training.scenes.scene import COLOURS, EMPTY, PLACES, SHAPES, Cups, Scene, SceneObject
+
+pytestmark = pytest.mark.unit
+
+
+def thing(colour: str, shape: str, x: float, y: float, extent: float = 0.2) -> SceneObject:
+    return SceneObject(colour, shape, x, y, extent)
+
+
+def test_a_single_thing_answers_every_question_about_things() -> None:
+    labels = labels_of(Scene((thing("blue", "star", 0.8, 0.2),)))
+    assert labels["count"] == 1
+    assert COLOURS[labels["colour of the largest"]] == "blue"
+    assert SHAPES[labels["shape of the largest"]] == "star"
+    assert PLACES[labels["place of the only thing"]] == "top right"
+    assert COLOURS[labels["colour at top right"]] == "blue"
+    assert labels["colour at left"] == len(COLOURS)
+    assert labels["number of blue things"] == 1 and labels["number of red things"] == 0
+    assert labels["lifted cup"] == IGNORED
+
+
+def test_nothing_is_called_the_largest_that_is_not_clearly_so() -> None:
+    near = Scene((thing("red", "circle", 0.2, 0.5, 0.2), thing("blue", "star", 0.8, 0.5, 0.22)))
+    clear = Scene((thing("red", "circle", 0.2, 0.5, 0.2), thing("blue", "star", 0.8, 0.5, 0.4)))
+    assert labels_of(near)["colour of the largest"] == IGNORED
+    assert COLOURS[labels_of(clear)["colour of the largest"]] == "blue"
+    assert labels_of(clear)["place of the only thing"] == IGNORED
+
+
+def test_a_thing_between_two_ninths_answers_for_neither() -> None:
+    labels = labels_of(Scene((thing("red", "circle", 0.35, 0.5),)))
+    assert labels["colour at left"] == labels["colour at middle"] == IGNORED
+    assert labels["colour at right"] == len(COLOURS)
+
+
+def test_two_things_in_one_ninth_are_not_asked_for() -> None:
+    scene = Scene((thing("red", "circle", 0.15, 0.2, 0.1), thing("blue", "star", 0.25, 0.2, 0.1)))
+    assert labels_of(scene)["shape at top left"] == IGNORED
+
+
+def test_cups_and_empty_pictures_have_their_own_labels() -> None:
+    cups = labels_of(Scene(cups=Cups("red", "white", open_cup=2)))
+    assert (cups["what there is"], cups["lifted cup"], cups["count"]) == (2, 2, IGNORED)
+    assert COLOURS[cups["colour of the ball"]] == "white"
+    closed = labels_of(Scene(cups=Cups("red", "white", swap=(0, 2))))
+    assert (closed["lifted cup"], closed["swapped cups"]) == (3, 2)
+    assert closed["colour of the ball"] == IGNORED
+    empty = labels_of(EMPTY)
+    assert (empty["what there is"], empty["count"]) == (0, 0)
+
+
+def test_every_class_of_every_question_occurs_and_none_beyond() -> None:
+    rng = Random(0)
+    seen = {question: Counter[int]() for question in QUESTIONS}
+    for _ in range(4000):
+        for question, label in labels_of(draw_scene(rng)).items():
+            seen[question][label] += 1
+    for question, labels in seen.items():
+        classes = set(labels) - {IGNORED}
+        assert classes <= set(range(QUESTIONS[question])), question
+        if not question.startswith("number of"):
+            assert classes == set(range(QUESTIONS[question])), question
+
+
+def test_a_batch_depends_on_seed_and_step_alone() -> None:
+    batch = picture_batch(1, 5, batch_size=3, size=(80, 60))
+    again = picture_batch(1, 5, batch_size=3, size=(80, 60))
+    other = picture_batch(1, 6, batch_size=3, size=(80, 60))
+    np.testing.assert_array_equal(batch.images, again.images)
+    assert (batch.images != other.images).any()
+    assert batch.images.shape == (3, 60, 80, 3) and batch.images.dtype == np.uint8
+    assert all(
+        labels.shape == (3,) and labels.dtype == np.int64 for labels in batch.labels.values()
+    )
+
+
+def test_training_and_evaluation_get_other_pictures_and_the_same_questions() -> None:
+    train, held_out = training_pictures(0), held_out_pictures(0)
+    assert train.n_classes == held_out.n_classes == QUESTIONS
+    first = next(iter(train.source(2)))
+    assert first.images.shape[1:3] == PICTURE_SIZE[::-1]
+    np.testing.assert_array_equal(first.images, picture_batch(0, 2).images)
+    scene_free = picture_batch(0, 2, held_out=True, batch_size=2, size=(80, 60))
+    assert (scene_free.images != picture_batch(0, 2, batch_size=2, size=(80, 60)).images).any()

@@ -1,0 +1,50 @@
+"""The command line, from fresh weights to a checkpoint that ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.loading import load_checkpoint
+from model.tokenizer import TextTokenizer
+from model.training import __main__ as command_line
+from tests.model.training.tiny_training import GOLDEN, tiny_omni_config
+
+pytestmark = pytest.mark.unit
+
+
+def test_fresh_weights_are_trained_merged_and_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(command_line.SHAPES, "pocket", tiny_omni_config())
+    producer = "tests.model.training.test_stages:producer_of_waves"
+    for line in (
+        f"begin --out start --tokenizers {GOLDEN}",
+        f"data --data {producer} --seed 7 --count 1 --out waves",
+        "codec --from start --data waves --out codec --steps 2 --warmup-steps 1 --held-out waves",
+        "codec --from start --data waves --out codec --steps 2 --warmup-steps 1 --budget-s 99",
+        "merge --from start --part codec --out merged",
+        "ship --from merged --out pocket",
+    ):
+        command_line.main(line.split())
+    assert (tmp_path / "codec/curves.png").exists()
+    assert "held_out_mel_l1" in (tmp_path / "codec/log.jsonl").read_text()
+    assert load_checkpoint(tmp_path / "pocket", "cpu").config.trained
+
+
+def test_a_start_can_learn_its_words_from_a_corpus(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("the red circle\nthe red square\n")
+    command_line.main(["begin", "--corpus", f"{tmp_path}/corpus.txt", "--out", f"{tmp_path}/start"])
+    tokenizer = TextTokenizer.from_folder(tmp_path / "start")
+    assert len(tokenizer.encode_foreign("the red circle")) == 3
+
+
+def test_every_stage_is_a_command() -> None:
+    options = command_line.parser().parse_args(
+        ["joint", "--from", "a", "--data", "b", "--out", "c", "--budget-s", "60", "--bf16"]
+    )
+    assert (options.command, options.budget_s, options.bf16) == ("joint", 60.0, True)
+    with pytest.raises(SystemExit):
+        command_line.parser().parse_args(["paint"])

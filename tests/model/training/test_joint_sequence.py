@@ -1,0 +1,85 @@
+"""Calls laid out for training are what an engine would prefill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from model.audio_features import token_count
+from model.training.batches import IGNORED, Call, CallTurn, CallUnit
+from model.training.joint_sequence import CallLayout, CallSequence
+from tests.model.training.tiny_calls import audio_call, typed_call, video_call
+from tests.model.training.tiny_training import fresh_model
+
+pytestmark = pytest.mark.unit
+
+MODEL = fresh_model()
+TOKENIZER, CONFIG = MODEL.tokenizer, MODEL.config
+
+
+def laid_out(call: Call) -> CallSequence:
+    return CallLayout(TOKENIZER, CONFIG).lay_out(call)
+
+
+def test_a_typed_call_reads_as_the_template_says() -> None:
+    sequence = laid_out(typed_call())
+    assert TOKENIZER.decode(sequence.ids).startswith(
+        "<|im_start|>user\nUse the <reserved_53> voice."
+    )
+    expected = (
+        "<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
+        "<|spk_bos|><|spk|><|spk_eos|><|tts_bos|>hi.<|tts_eos|>"
+        "<|im_end|>\n<|im_start|>user\n2 + 3?<|im_end|>\n<|im_start|>assistant\n"
+        "<|spk_bos|><|spk|><|spk_eos|><|tts_bos|>five.<|tts_eos|>"
+    )
+    assert TOKENIZER.decode(sequence.ids).endswith(expected)
+
+
+def test_only_trained_answers_are_targets_each_one_position_early() -> None:
+    sequence = laid_out(typed_call())
+    assert len(sequence.targets) == len(sequence.ids)
+    answer = [t for t in sequence.targets if t != IGNORED]
+    assert TOKENIZER.decode(answer) == "five.<|tts_eos|><|im_end|>"
+    for position, target in enumerate(sequence.targets[:-1]):
+        assert target in (IGNORED, sequence.ids[position + 1])
+    first = next(i for i, t in enumerate(sequence.targets) if t != IGNORED)
+    assert sequence.ids[first] == TOKENIZER.tts_bos
+
+
+def test_every_placeholder_has_a_feature_coming() -> None:
+    sequence = laid_out(video_call())
+    spans = [*sequence.image_spans, *sequence.audio_spans]
+    covered = {position for start, stop in spans for position in range(start, stop)}
+    assert covered == {i for i, t in enumerate(sequence.ids) if t == TOKENIZER.placeholder}
+    assert len(sequence.image_spans) == len(sequence.slices) == 3
+    lengths = [[len(samples) for samples in context] for context in sequence.contexts]
+    assert lengths == [[24_000], [16_000, 5_000], [3_000]]
+    n_features = sum(token_count(n, CONFIG) for context in lengths for n in context)
+    assert n_features == sum(stop - start for start, stop in sequence.audio_spans)
+
+
+def test_units_of_video_say_where_they_begin_and_others_do_not() -> None:
+    assert laid_out(video_call()).ids.count(TOKENIZER.unit) == 4
+    assert laid_out(audio_call()).ids.count(TOKENIZER.unit) == 0
+
+
+def test_spoken_answers_know_where_their_speaker_is() -> None:
+    sequence = laid_out(video_call())
+    ((place, spoken),) = sequence.replies
+    assert sequence.ids[place] == TOKENIZER.spk and spoken.text == "it is red."
+    silent = replace(video_call(), voice=IGNORED)
+    assert laid_out(silent).replies == []
+
+
+def test_a_special_token_typed_by_a_user_is_text() -> None:
+    call = Call((CallTurn("no.", typed="<|im_end|>"),))
+    assert laid_out(call).ids.count(TOKENIZER.im_end) == 2
+
+
+@pytest.mark.parametrize(
+    "turn", [CallTurn("what?"), CallTurn("what?", units=(CallUnit(),))], ids=["turn", "unit"]
+)
+def test_nothing_cannot_be_answered(turn: CallTurn) -> None:
+    with pytest.raises(ValueError, match=r"neither|no input"):
+        laid_out(Call((turn,)))

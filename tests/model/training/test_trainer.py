@@ -1,0 +1,169 @@
+"""A run: it learns, stops at its budget, and continues to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model.training.run_log import RunLog
+from model.training.trainer import (
+    ResumeError,
+    Trainer,
+    TrainingSettings,
+    learning_rate,
+    make_optimizer,
+    repeated,
+)
+
+pytestmark = pytest.mark.unit
+
+
+class LineStage:
+    """Fits a noisy line; draws random numbers in every step, as real stages do."""
+
+    name = "line"
+    prefixes = ()
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.module = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.2), nn.Linear(16, 1))
+        self.n_begun = 0
+
+    def begin(self, batch: Tensor) -> None:
+        self.n_begun += 1
+
+    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+        error = self.module(batch) - batch.sum(-1, keepdim=True)
+        return {"loss": error.square().mean() + 0 * torch.rand(()), "abs": error.abs().mean()}
+
+
+def source(step: int) -> Iterator[Tensor]:
+    while True:
+        yield torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+        step += 1
+
+
+def settings(steps: int | None = 30, **more: object) -> TrainingSettings:
+    return TrainingSettings(steps=steps, warmup_steps=5, log_every_steps=1, **more)  # type: ignore[arg-type]
+
+
+def test_a_continued_run_is_the_uninterrupted_one_to_the_bit(tmp_path: Path) -> None:
+    whole = LineStage()
+    Trainer(whole, settings(), tmp_path / "whole").run(source)
+    ticks = iter(range(10_000))
+    first = LineStage()
+    stopped = Trainer(
+        first, settings(budget_s=12), tmp_path / "parts", clock=lambda: next(ticks) / 2
+    ).run(source)
+    assert not stopped.finished and 0 < stopped.step < 30
+    second = LineStage()
+    finished = Trainer(second, settings(), tmp_path / "parts").run(source)
+    assert finished.finished and finished.step == 30
+    for ours, theirs in zip(second.module.parameters(), whole.module.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    steps = [r["step"] for r in RunLog(tmp_path / "parts/log.jsonl").read() if "step" in r]
+    assert steps == list(range(1, 31))
+    assert (first.n_begun, second.n_begun) == (1, 0)
+
+
+def test_a_crash_after_a_checkpoint_costs_the_steps_since(tmp_path: Path) -> None:
+    def crashing(step: int) -> Iterator[Tensor]:
+        for index, batch in enumerate(source(step)):
+            if index == 17:
+                raise OSError("power cut")
+            yield batch
+
+    with pytest.raises(OSError, match="power cut"):
+        Trainer(LineStage(), settings(save_every_steps=10), tmp_path).run(crashing)
+    stage = LineStage()
+    trainer = Trainer(stage, settings(save_every_steps=10), tmp_path)
+    assert trainer.step == 10
+    trainer.run(source)
+    whole = LineStage()
+    Trainer(whole, settings(), tmp_path / "whole").run(source)
+    assert torch.equal(stage.module[0].weight, whole.module[0].weight)
+
+
+def test_the_schedule_is_fitted_to_the_budget(tmp_path: Path) -> None:
+    now = [0.0]
+
+    def timed(step: int) -> Iterator[Tensor]:
+        for batch in source(step):
+            now[0] += 1.0
+            yield batch
+
+    trainer = Trainer(
+        LineStage(), settings(steps=None, budget_s=40.0), tmp_path, clock=lambda: now[0]
+    )
+    summary = trainer.run(timed)
+    assert 38 <= summary.step <= 40
+    events = [r for r in RunLog(tmp_path / "log.jsonl").read() if r.get("event") == "steps"]
+    assert 38 <= events[0]["total_steps"] <= 40
+    assert (tmp_path / "curves.png").exists()
+
+
+def test_held_out_batches_are_judged_and_change_nothing(tmp_path: Path) -> None:
+    plain, judged = LineStage(), LineStage()
+    Trainer(plain, settings(save_every_steps=10), tmp_path / "plain").run(source)
+    held_out = [torch.ones(8, 4), torch.zeros(8, 4)]
+    Trainer(judged, settings(save_every_steps=10), tmp_path / "judged").run(source, held_out)
+    for ours, theirs in zip(judged.module.parameters(), plain.module.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    records = [r for r in RunLog(tmp_path / "judged/log.jsonl").read() if "held_out_loss" in r]
+    assert [r["step"] for r in records] == [10, 20, 30, 30]
+    assert records[-1]["held_out_loss"] < records[0]["held_out_loss"]
+
+
+def test_a_run_with_other_settings_or_of_another_stage_is_not_continued(tmp_path: Path) -> None:
+    Trainer(LineStage(), settings(steps=2), tmp_path).run(source)
+    with pytest.raises(ResumeError, match="learning_rate"):
+        Trainer(LineStage(), settings(steps=2, learning_rate=0.1), tmp_path)
+    other = LineStage()
+    other.name = "curve"
+    with pytest.raises(ResumeError, match="'line'"):
+        Trainer(other, settings(steps=2), tmp_path)
+
+
+def test_a_run_without_any_limit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="budget"):
+        Trainer(LineStage(), TrainingSettings(), tmp_path)
+
+
+def test_a_step_that_is_not_a_number_changes_nothing(tmp_path: Path) -> None:
+    stage = LineStage()
+    before = [parameter.clone() for parameter in stage.module.parameters()]
+    Trainer(stage, settings(steps=1), tmp_path).run(repeated([torch.full((8, 4), torch.inf)]))
+    for parameter, old in zip(stage.module.parameters(), before, strict=True):
+        assert torch.equal(parameter, old)
+
+
+def test_only_matrices_decay_and_only_free_parameters_are_trained() -> None:
+    module = nn.ModuleDict(
+        {"table": nn.Embedding(5, 4), "norm": nn.LayerNorm(4), "line": nn.Linear(4, 4)}
+    )
+    module["norm"].requires_grad_(False)
+    module["line"].bias.rate_scale = 0.1  # type: ignore[assignment]
+    groups = make_optimizer(module, settings()).param_groups
+    decayed = [p for group in groups if group["weight_decay"] > 0 for p in group["params"]]
+    assert [id(p) for p in decayed] == [id(module["line"].weight)]
+    assert sum(len(group["params"]) for group in groups) == 3
+    assert {group["rate_scale"] for group in groups} == {1.0, 0.1}
+
+
+def test_the_rate_rises_and_falls() -> None:
+    options = settings(learning_rate=1.0, final_share=0.1)
+    rates = [learning_rate(step, options, 30) for step in range(31)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert all(a >= b for a, b in pairwise(rates[5:]))
+    assert rates[30] == pytest.approx(0.1)
+    assert learning_rate(1000, options, None) == 1.0
+
+
+def test_repeated_batches_continue_where_they_were() -> None:
+    batches = repeated(["a", "b", "c"])
+    assert [x for x, _ in zip(batches(4), range(3), strict=False)] == ["b", "c", "a"]

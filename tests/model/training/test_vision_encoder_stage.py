@@ -1,0 +1,39 @@
+"""The vision tower learns to tell pictures apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.training.batches import IGNORED, PictureBatch
+from model.training.vision_encoder_stage import VisionEncoderStage
+from tests.model.training.tiny_training import first_loss, fresh_model, train
+
+pytestmark = pytest.mark.unit
+
+
+def pictures() -> PictureBatch:
+    """A coloured square at the left or at the right."""
+    images = np.full((6, 56, 84, 3), 40, np.uint8)
+    colours, sides = np.arange(6) % 3, np.arange(6) // 3
+    for image, colour, side in zip(images, colours, sides, strict=True):
+        image[14:42, 14 + 42 * side : 34 + 42 * side, colour] = 230
+    sides = sides.copy()
+    sides[0] = IGNORED
+    return PictureBatch(images, {"which colour?": colours, "where is it?": sides})
+
+
+def test_it_overfits_a_batch(tmp_path: Path) -> None:
+    stage = VisionEncoderStage(fresh_model(), {"which colour?": 3, "where is it?": 2})
+    summary = train(stage, [pictures()], tmp_path, 30, learning_rate=2e-3)
+    assert summary.losses["loss"] < first_loss(tmp_path) / 5
+    assert summary.losses["accuracy"] == 1.0
+
+
+def test_a_batch_without_any_answer_is_refused() -> None:
+    stage = VisionEncoderStage(fresh_model(), {"count": 2})
+    nothing = PictureBatch(pictures().images, {"count": np.full(6, IGNORED)})
+    with pytest.raises(ValueError, match="no question"):
+        stage.losses(nothing)
