@@ -13,7 +13,7 @@ from model.checkpoint_shapes import SHAPES
 from model.random_checkpoint import write_random_checkpoint
 
 POCKET_FOLDER = Path(__file__).parent / "pocket"
-UNTRAINED_VERSION = 1
+UNTRAINED_VERSION = 2
 """Raised when the shape or the layout of generated checkpoints changes."""
 
 

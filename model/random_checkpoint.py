@@ -30,10 +30,12 @@ SHARED_DIRECTION = 0.25
 common; every hidden state then carries it, and output rows can look along it."""
 TEXT_ENDING_WEIGHT = 1.15
 """How strongly it speaks for ``<|im_end|>``: answers end after a sentence or two."""
+OPENING_WEIGHT = 2.0
+"""How far the token that opens an answer looks away from that component."""
 SPEECH_ENDING_WEIGHT = 0.53
 """How strongly it speaks for the end of speech."""
-UNSPEAKABLE_WEIGHT = -4.0
-"""How strongly it speaks against tokens that are not made of letters."""
+UNSPEAKABLE_WEIGHT = -8.0
+"""How strongly another such component speaks against tokens that are not made of letters."""
 
 
 def write_random_checkpoint(folder: Path, shape: OmniConfig, seed: int = 0) -> None:
@@ -114,12 +116,16 @@ def make_it_babble(
     Without it a random model says its ending token once in a vocabulary's length, every answer runs
     into the token limit, and most of it cannot be spoken.
     """
-    direction = share_direction([weights["llm.model.embed_tokens.weight"]], generator)
-    output = weights["llm.lm_head.weight"]
+    embeddings, output = weights["llm.model.embed_tokens.weight"], weights["llm.lm_head.weight"]
+    ending = share_direction([embeddings], generator)
+    speakable = share_direction([embeddings], generator)
     for token_id in range(output.shape[0]):
         if not re.fullmatch("[a-z ]+", tokenizer.decode([token_id])):
-            output[token_id] = UNSPEAKABLE_WEIGHT * direction
-    output[tokenizer.id_of("<|im_end|>")] = TEXT_ENDING_WEIGHT * direction
+            output[token_id] = UNSPEAKABLE_WEIGHT * speakable
+    output[tokenizer.id_of("<|im_end|>")] = TEXT_ENDING_WEIGHT * ending
+    # What opens an answer looks the other way: no answer ends before it began.
+    opening = embeddings[tokenizer.id_of("<|tts_bos|>")]
+    opening -= (1 + OPENING_WEIGHT) * (opening @ ending) * ending
 
 
 def make_speech_end(

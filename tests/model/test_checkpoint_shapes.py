@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from model.checkpoint_shapes import SHAPES
+from model.checkpoint_shapes import POCKET, SHAPES
 from model.config import OmniConfig
+from model.loading import verify_checkpoint
+from model.random_checkpoint import write_random_checkpoint
 
 pytestmark = pytest.mark.unit
 
@@ -27,3 +31,12 @@ def test_the_networks_of_a_shape_fit_together(name: str) -> None:
     ]:
         assert hidden % heads == 0
     assert shape.language.num_attention_heads % shape.language.num_key_value_heads == 0
+
+
+def test_pocket_fits_the_repository(tmp_path: Path) -> None:
+    write_random_checkpoint(tmp_path / "pocket", POCKET)
+    model, _ = verify_checkpoint(tmp_path / "pocket")
+    weights_bytes = 2 * sum(tensor.numel() for tensor in model.state_dict().values())
+    tokenizers = [*tmp_path.rglob("tokenizer.json"), *tmp_path.rglob("config.json")]
+    others_bytes = sum(path.stat().st_size for path in tokenizers)
+    assert weights_bytes + others_bytes < 50_000_000
