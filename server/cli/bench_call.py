@@ -22,7 +22,9 @@ from server.clock import SystemClock
 from server.errors import ConfigurationError
 
 QUESTION_S = 3
-ANSWER_TOKENS = 48
+ANSWER_TOKENS = 16
+REPRODUCIBLE = {"seed": 1}
+"""The same answer in every run."""
 START_TIMEOUT_S = 120.0
 POLL_S = 0.1
 
@@ -92,7 +94,11 @@ async def _hold(url: str, repeats: int, progress: ProgressLine) -> FigureTable:
     frames = tuple(_jpeg(generator) for _ in range(QUESTION_S))
     # Noise is no speech: the turn is ended by hand, so that a turn takes exactly its length.
     options = CallOptions(
-        url=url, manual_turn=True, repeat=repeats + 1, max_output_tokens=ANSWER_TOKENS
+        url=url,
+        manual_turn=True,
+        repeat=repeats + 1,
+        max_output_tokens=ANSWER_TOKENS,
+        sampling=REPRODUCIBLE,
     )
     client = CallClient(options, SystemClock(), progress)
     report = await client.place(Recording(sound, frames))

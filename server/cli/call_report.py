@@ -38,7 +38,7 @@ class TurnRecord:
         """The record in the names of the house style."""
         return {
             "transcript": self.transcript,
-            "audio_s": round(self.audio_s, 4),
+            "audio_s": round(self.audio_s, 6),  # to the sample
             "eou_delay_s": _rounded(self.eou_delay_s),
             "ttft_s": _rounded(self.ttft_s),
             "ttfa_s": _rounded(self.ttfa_s),

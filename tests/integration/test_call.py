@@ -45,7 +45,7 @@ def test_a_spoken_question_and_a_clip_get_a_spoken_answer(
     reply = tmp_path / "reply.wav"
     command = [sys.executable, "-m", "server", "call", "--url", server.realtime]
     command += ["--audio", str(QUESTION), "--video", str(clip), "--out", str(reply)]
-    command += ["--max-output-tokens", "40"]
+    command += ["--max-output-tokens", "40", "--greedy"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()
@@ -107,7 +107,8 @@ def test_two_calls_at_once_get_exactly_what_each_gets_alone(
 
 def test_a_typed_question_gets_an_answer(server: ServerProcess) -> None:
     silent = Recording(np.empty(0, np.int16))
-    report = place(server, silent, mode="audio", text="What do you see?", max_output_tokens=20)
+    options: dict[str, Any] = {"sampling": GREEDY, "max_output_tokens": 20}
+    report = place(server, silent, mode="audio", text="What do you see?", **options)
     assert report.errors == []
     assert report.turns[0].transcript and report.turns[0].audio_s > 0
 

@@ -40,7 +40,7 @@ async def answer(call: ClientConnection, text: str) -> tuple[str, str]:
 def test_a_killed_engine_is_told_within_a_second_and_replaced(server: ServerProcess) -> None:
     async def hold() -> float:
         async with dial(server) as call:
-            await until(call, "session.created")
+            await greedy(call)
             await ask(call, "tell me a long story", max_output_tokens=400)
             await until(call, "response.output_audio.delta")
             killed_s = asyncio.get_running_loop().time()
@@ -91,7 +91,7 @@ def test_a_stopped_server_lets_a_running_answer_finish_and_leaves_no_process(
 
     async def hold() -> tuple[str, int]:
         async with dial(server) as call:
-            await until(call, "session.created")
+            await greedy(call)
             await ask(call, "hello", max_output_tokens=12)
             await until(call, "response.output_audio.delta")
             server.process.terminate()

@@ -19,17 +19,17 @@ from tests.fakes.scripted_server import Event, ScriptedCall, scripted_server_thr
 
 pytestmark = pytest.mark.integration
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 ROWS = {"turn's end → first text", "turn's end → first audio", "real-time factor"}
 
 
 @pytest.fixture(autouse=True)
 def short_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_call, "QUESTION_S", 1)
+    monkeypatch.setattr(bench_call, "ANSWER_TOKENS", 6)
 
 
-def measured(url: str | None, repeats: int, checkpoint: Path = GOLDEN) -> FigureTable:
-    return measure_call(url, str(checkpoint), repeats, ProgressLine(io.StringIO()))
+def measured(url: str | None, repeats: int, checkpoint: str = "pocket") -> FigureTable:
+    return measure_call(url, checkpoint, repeats, ProgressLine(io.StringIO()))
 
 
 def by_name(table: FigureTable) -> dict[str, Figure]:
@@ -44,7 +44,7 @@ def test_a_server_is_started_called_and_ended() -> None:
     before = children()
     table = measured(None, 1)
     assert children() <= before
-    assert "golden" in table.title and "1 turns" in table.title
+    assert "pocket" in table.title and "1 turns" in table.title
     assert "0 late, 0 errors" in table.title
     figures = by_name(table)
     assert set(figures) == ROWS
