@@ -13,10 +13,11 @@ from contextlib import contextmanager
 
 import httpx
 import numpy as np
+from PIL import Image
 
 from server.cli.bench_measure import FRAME_SHAPE, MS_PER_S, NOISE_AMPLITUDE, FigureTable
 from server.cli.call_client import CallClient, CallOptions
-from server.cli.call_media import WIRE_RATE_HZ, Recording
+from server.cli.call_media import WIRE_RATE_HZ, Recording, encode_jpeg
 from server.cli.progress import ProgressLine
 from server.clock import SystemClock
 from server.errors import ConfigurationError
@@ -91,7 +92,8 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 async def _hold(url: str, repeats: int, progress: ProgressLine) -> FigureTable:
     generator = np.random.default_rng(0)
     sound = generator.normal(0, NOISE_AMPLITUDE, QUESTION_S * WIRE_RATE_HZ).astype(np.int16)
-    frames = tuple(_jpeg(generator) for _ in range(QUESTION_S))
+    pictures = generator.integers(0, 256, (QUESTION_S, *FRAME_SHAPE), dtype=np.uint8)
+    frames = tuple(encode_jpeg(Image.fromarray(picture)) for picture in pictures)
     # Noise is no speech: the turn is ended by hand, so that a turn takes exactly its length.
     options = CallOptions(
         url=url,
@@ -114,14 +116,3 @@ async def _hold(url: str, repeats: int, progress: ProgressLine) -> FigureTable:
         table.add(name, "ms", [value * MS_PER_S for value in values if value is not None])
     table.add("real-time factor", "×", [t.rtf for t in turns if t.rtf is not None], unit="×")
     return table
-
-
-def _jpeg(generator: np.random.Generator) -> bytes:
-    from io import BytesIO
-
-    from PIL import Image
-
-    pixels = generator.integers(0, 256, FRAME_SHAPE, dtype=np.uint8)
-    encoded = BytesIO()
-    Image.fromarray(pixels).save(encoded, format="JPEG")
-    return encoded.getvalue()

@@ -128,7 +128,7 @@ def read_pictures(source: str) -> tuple[bytes, ...]:
     for file in files:
         try:
             with Image.open(file) as image:
-                pictures.append(_jpeg(image.convert("RGB")))
+                pictures.append(encode_jpeg(image.convert("RGB")))
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise MediaError(f"cannot read the picture {file}: {error}") from error
     return tuple(pictures)
@@ -167,14 +167,15 @@ def _newest_per_second(container: av.container.InputContainer) -> Iterator[bytes
     second_end_s = FRAME_INTERVAL_S
     for frame in container.decode(container.streams.video[0]):
         while newest is not None and (frame.time or 0.0) >= second_end_s:
-            yield _jpeg(newest.to_image())
+            yield encode_jpeg(newest.to_image())
             second_end_s += FRAME_INTERVAL_S
         newest = frame
     if newest is not None:
-        yield _jpeg(newest.to_image())
+        yield encode_jpeg(newest.to_image())
 
 
-def _jpeg(image: Image.Image) -> bytes:
+def encode_jpeg(image: Image.Image) -> bytes:
+    """A picture as the wire carries it."""
     encoded = io.BytesIO()
     image.save(encoded, format="JPEG", quality=JPEG_QUALITY)
     return encoded.getvalue()
