@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.config import LanguageConfig
-from model.decoder_layers import DecoderStack, fuse_linear
+from model.decoder_layers import DecoderStack, Probe, fuse_linear
 from model.rotary import RotaryTable
 from model.state import KVCachePool, Segment
 
@@ -116,17 +116,18 @@ class LanguageModel(nn.Module):
         """
         return self.model(embeddings, pool, segments, self.rotary_for(pool))
 
-    def forward_dense(self, embeddings: Tensor) -> Tensor:
+    def forward_dense(self, embeddings: Tensor, probe: Probe | None = None) -> Tensor:
         """Run whole sequences from position 0, causally and with gradients: for training.
 
         Args:
             embeddings: ``[B, T, hidden]``; shorter sequences are padded behind.
+            probe: As :meth:`DecoderStack.forward_dense`.
 
         Returns:
             Hidden states after the final norm ``[B, T, hidden]``.
         """
         rotary = self._rotary_to(embeddings.shape[1], embeddings.device)
-        return self.model.forward_dense(embeddings, rotary)
+        return self.model.forward_dense(embeddings, rotary, probe=probe)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores ``[N, vocab]``, float32, of the token after each hidden state ``[N, hidden]``."""

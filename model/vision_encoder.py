@@ -63,9 +63,10 @@ class VisionEncoder(nn.Module):
         if not slices:
             raise ValueError("there is no slice to encode; skip the call")
         lengths = [image_slice.n_patches for image_slice in slices]
-        # On CPU a batch is no faster than one slice at a time, whose activations stay in the cache.
-        on_cpu = self.post_layernorm.weight.device.type == "cpu"
-        batch_size = 1 if on_cpu else self.batch_size
+        # On CPU a batch is no faster than one slice at a time, whose activations stay in the cache;
+        # training keeps them all anyway.
+        one_by_one = self.post_layernorm.weight.device.type == "cpu" and not torch.is_grad_enabled()
+        batch_size = 1 if one_by_one else self.batch_size
         # Slices of one length side by side share an attention call.
         order = sorted(range(len(slices)), key=lengths.__getitem__)
         features: dict[int, Tensor] = {}

@@ -82,6 +82,9 @@ def _add_stage(command: argparse.ArgumentParser) -> None:
     command.add_argument("--voices", type=Path, help="run folder of speech_decoder, for joint")
     command.add_argument("--held-out", help="data that is judged and not trained on")
     command.add_argument("--held-out-batches", type=int, default=8)
+    command.add_argument(
+        "--freeze", action="append", default=[], help="prefix that joint leaves as it is"
+    )
     command.add_argument("--codec-is-trained", action="store_true", help="for vocoder")
 
 
@@ -142,6 +145,7 @@ def _train(stage: str, options: argparse.Namespace) -> None:
         options.out,
         voices=options.voices,
         codec_is_trained=options.codec_is_trained,
+        frozen=options.freeze,
         held_out=held_out,
     )
     state = "finished" if summary.finished else "stopped by its budget"

@@ -89,6 +89,8 @@ class CallUnit:
     """Float32 ``[n]`` at 16 kHz, n at most 16,000; None where there is no sound at all."""
     image: np.ndarray | None = None
     """Uint8 ``[H, W, 3]``, the newest frame."""
+    image_vectors: np.ndarray | None = None
+    """Float ``[Q, E]``: what a vision encoder that is not trained makes of the frame, instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class CallTurn:
     """As :attr:`SpokenText.char_ends_s`, of the reply."""
     trained: bool = True
     """False where the answer is context only: no loss."""
+    voice: int = IGNORED
+    """Number of the voice of this answer; ``IGNORED``: the call's."""
+    heard_s: np.ndarray | None = None
+    """Float32 ``[len(reply), 2]``, where the reply repeats what is heard in these units: when each
+    of its characters begins and ends, from the start of the first unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ class Call:
     turns: tuple[CallTurn, ...]
     mode: PromptMode = "omni"
     voice: int = IGNORED
-    """Number of the reply voice, as in :class:`SpokenText`; ``IGNORED``: no speech loss."""
+    """Number of the reply voice, as in :class:`SpokenText`; ``IGNORED``: no loss of the voice."""
     voice_samples: np.ndarray | None = None
     """Reference audio of the system prompt, float32 ``[n]`` at 16 kHz, 3 to 5 s."""
     instructions: str | None = None

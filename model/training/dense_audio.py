@@ -16,6 +16,9 @@ from model.audio_features import encoder_frame_count, log_mel
 MIN_CLIP_SAMPLES = 400
 """Shorter units are padded with silence, as in a call."""
 
+FULL_ENOUGH = 0.75
+"""Contexts at least this long, relative to the longest of a group, are encoded with it."""
+
 Context = Sequence[np.ndarray]
 """Units, float32 ``[n]`` at 16 kHz, of which each sees itself and those before."""
 
@@ -51,14 +54,37 @@ def encode_contexts(
             "where a call would forget; cut it"
         )
     packed = encoder.convolve([mel for units in contexts for mel in units])
-    frames = pad_sequence(list(packed.split([sum(sizes) for sizes in counts])), batch_first=True)
+    frames = packed.split([sum(sizes) for sizes in counts])
+    encoded: dict[int, list[Tensor]] = {}
+    for group in _groups([sum(sizes) for sizes in counts]):
+        hidden = _transform(encoder, [frames[i] for i in group], [counts[i] for i in group])
+        for index, row in zip(group, hidden, strict=True):
+            encoded[index] = list(row[: sum(counts[index])].split(counts[index]))
+    return [encoded[index] for index in range(len(contexts))]
+
+
+def _groups(lengths: Sequence[int]) -> list[list[int]]:
+    """Indices of contexts of about one length: little of a group is padding."""
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if not groups or lengths[index] < FULL_ENOUGH * lengths[groups[-1][0]]:
+            groups.append([])
+        groups[-1].append(index)
+    return groups
+
+
+def _transform(
+    encoder: AudioEncoder, frames: Sequence[Tensor], counts: Sequence[Sequence[int]]
+) -> Tensor:
+    """Hidden states ``[B, T, D]`` of contexts ``[T_i, D]`` whose units have so many frames."""
+    padded = pad_sequence(list(frames), batch_first=True)
+    longest = padded.shape[1]
     # A frame sees the frames of its own and of earlier units. Padding counts as a last unit, which
     # nothing else sees.
     unit = torch.stack(
         [torch.repeat_interleave(torch.tensor([*sizes, longest - sum(sizes)])) for sizes in counts]
-    ).to(frames.device)  # [B, T]
-    hidden = encoder.transform_batch(frames, unit[:, :, None] >= unit[:, None, :])
-    return [list(row[: sum(sizes)].split(sizes)) for row, sizes in zip(hidden, counts, strict=True)]
+    ).to(padded.device)  # [B, T]
+    return encoder.transform_batch(padded, unit[:, :, None] >= unit[:, None, :])
 
 
 def scale_gradient(x: Tensor, scale: float) -> Tensor:

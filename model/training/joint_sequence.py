@@ -29,6 +29,19 @@ from model.training.dense_audio import MIN_CLIP_SAMPLES
 
 UNIT_SLICES = 1
 """Slices of a unit's frame in a call: the overview alone."""
+AUDIO_TOKENS_PER_S = 25
+HEARD_MARGIN_S = 0.06
+"""How far beside a word the language model may listen for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """Where to listen for one token that repeats what was heard."""
+
+    position: int
+    """The position that is to say the token."""
+    heard: Span
+    """Positions of the sequence in which it is heard."""
 
 
 @dataclass(slots=True)
@@ -38,15 +51,20 @@ class CallSequence:
     ids: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
     """What follows each position, where it is the model's to say; ``IGNORED`` elsewhere."""
-    slices: list[ImageSlice] = field(default_factory=list)
+    slices: list[ImageSlice | np.ndarray] = field(default_factory=list)
+    """Pictures, or the vectors ``[Q, E]`` they were made into before."""
     image_spans: list[Span] = field(default_factory=list)
     """One per slice."""
     contexts: list[list[np.ndarray]] = field(default_factory=list)
     """Units of audio that continue each other: the voice of the system prompt, then each turn."""
     audio_spans: list[Span] = field(default_factory=list)
     """Features of all contexts are dealt out to them in order."""
+    speakers: list[tuple[int, int]] = field(default_factory=list)
+    """Answers whose voice is known: position of ``<|spk|>``, and number of the voice."""
     replies: list[tuple[int, SpokenText]] = field(default_factory=list)
-    """Spoken answers to train on: position of ``<|spk|>``, and what is said."""
+    """Spoken answers to train on: index among the speakers, and what is said."""
+    guides: list[Guide] = field(default_factory=list)
+    """Of answers that repeat what was heard."""
 
 
 class CallLayout:
@@ -80,6 +98,7 @@ class CallLayout:
     ) -> None:
         if not turn.units and not turn.typed:
             raise ValueError(f"the turn answered by {turn.reply[:40]!r} has no input")
+        first_audio_span = len(sequence.audio_spans)
         heard: list[np.ndarray] = []
         for unit in turn.units:
             items = self._unit_items(sequence, unit, in_video=call.mode == "omni")
@@ -91,14 +110,17 @@ class CallLayout:
         if turn.typed:
             self._append(sequence, dialogue.prefill("user", (turn.typed,)))
         self._append(sequence, dialogue.respond())
-        self._append_reply(sequence, call, turn)
+        self._append_reply(sequence, call, turn, sequence.audio_spans[first_audio_span:])
         dialogue.complete()
 
     def _unit_items(
         self, sequence: CallSequence, unit: CallUnit, *, in_video: bool
     ) -> tuple[ContentItem, ...]:
         items: list[ContentItem] = [UNIT] if in_video else []
-        if unit.image is not None:
+        if unit.image_vectors is not None:
+            sequence.slices.append(unit.image_vectors)
+            items.append(ImageItem(None))
+        elif unit.image is not None:
             sliced = slice_image(unit.image, self._config, UNIT_SLICES)
             sequence.slices += sliced.slices
             items.append(ImageItem(sliced.grid))
@@ -117,18 +139,43 @@ class CallLayout:
         sequence.image_spans += _moved(prompt.image_spans, shift)
         sequence.audio_spans += _moved(prompt.audio_spans, shift)
 
-    def _append_reply(self, sequence: CallSequence, call: Call, turn: CallTurn) -> None:
+    def _append_reply(
+        self, sequence: CallSequence, call: Call, turn: CallTurn, heard: Sequence[Span]
+    ) -> None:
         tokenizer = self._tokenizer
-        said = [*tokenizer.encode_foreign(turn.reply), tokenizer.tts_eos]
+        words = tokenizer.encode_foreign(turn.reply)
+        said = [*words, tokenizer.tts_eos]
         header = len(sequence.ids)
         sequence.ids += said
         # The terminator is drawn and never fed: the next message's prefix closes the answer.
         answer = [*said, tokenizer.im_end] if turn.trained else [IGNORED] * (len(said) + 1)
         sequence.targets[header - 1 :] = answer
-        if turn.codes is not None and call.voice != IGNORED and turn.trained:
+        voice = call.voice if turn.voice == IGNORED else turn.voice
+        if turn.trained and voice != IGNORED:
             place = header - 1 - sequence.ids[header - 1 :: -1].index(tokenizer.spk)
-            spoken = SpokenText(turn.reply, turn.codes, call.voice, turn.char_ends_s)
-            sequence.replies.append((place, spoken))
+            if turn.codes is not None:
+                spoken = SpokenText(turn.reply, turn.codes, voice, turn.char_ends_s)
+                sequence.replies.append((len(sequence.speakers), spoken))
+            sequence.speakers.append((place, voice))
+        if turn.trained and turn.heard_s is not None:
+            sequence.guides += self._guides(words, header, turn.heard_s, heard)
+
+    def _guides(
+        self, words: Sequence[int], header: int, heard_s: np.ndarray, spans: Sequence[Span]
+    ) -> list[Guide]:
+        places = [place for span in spans for place in range(*span)]
+        guides, start = [], 0
+        for index in range(len(words)):
+            stop = len(self._tokenizer.decode(words[: index + 1]))
+            begins_s = heard_s[min(start, len(heard_s) - 1), 0] - HEARD_MARGIN_S
+            ends_s = heard_s[min(max(stop, 1), len(heard_s)) - 1, 1] + HEARD_MARGIN_S
+            first, last = (
+                places[min(max(int(at_s * AUDIO_TOKENS_PER_S), 0), len(places) - 1)]
+                for at_s in (begins_s, ends_s)
+            )
+            guides.append(Guide(header - 1 + index, (first, last + 1)))
+            start = stop
+        return guides
 
 
 def _moved(spans: Sequence[Span], shift: int) -> list[Span]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,10 +13,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from model.omni import OmniModel
 from model.training import speech_sequences
-from model.training.batches import IGNORED, CallBatch
+from model.training.batches import IGNORED, CallBatch, SpokenText
 from model.training.dense_audio import encode_contexts, scale_gradient, unit_mel
-from model.training.joint_sequence import CallLayout, CallSequence
+from model.training.joint_sequence import CallLayout, CallSequence, Guide
 
+PREFIXES = (
+    "llm.", "vpm.", "resampler.", "apm.", "audio_projection_layer.", "tts.projector.",
+    "tts.model.", "tts.emb_code.", "tts.emb_text.", "tts.head_code.",
+)  # fmt: skip
+"""Networks of a call that can be trained together."""
+LISTENING_HEAD = 0
+"""The head that learns to follow the sound of a word."""
 FROZEN_PREFIXES = ("vocoder.", "tts.dvae.", "tts.model.embed_tokens.")
 
 
@@ -30,6 +38,8 @@ class JointSettings:
 
     speech_weight: float = 0.5
     guidance_weight: float = 0.05
+    listening_weight: float = 0.1
+    """Of one head's attention to the sound of the word to be repeated."""
     voice_weight: float = 0.5
     """Of the distance of the projected speaker from the voice's vector in the table."""
     audio_gradient: float = 0.1
@@ -46,10 +56,6 @@ class JointStage:
     """The real sequence: system prompt (and voice), units, answer, speaker embedding, codes."""
 
     name = "joint"
-    prefixes = (
-        "llm.", "vpm.", "resampler.", "apm.", "audio_projection_layer.", "tts.projector.",
-        "tts.model.", "tts.emb_code.", "tts.emb_text.", "tts.head_code.",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -73,8 +79,11 @@ class JointStage:
         self._voices = None if voices is None else F.normalize(voices.detach(), dim=-1)
         self._layout = CallLayout(model.tokenizer, model.config)
         self._guided_layer = model.config.speech.num_hidden_layers // 2
+        self._listening_layer = model.config.language.num_hidden_layers // 2
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(trains(name))
+        trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+        self.prefixes = tuple(p for p in PREFIXES if any(name.startswith(p) for name in trained))
 
     def begin(self, batch: CallBatch) -> None:
         """Nothing to prepare."""
@@ -82,7 +91,14 @@ class JointStage:
     def losses(self, batch: CallBatch) -> dict[str, Tensor]:
         """Text of the answers, their codes, and where the speakers are."""
         sequences = [self._layout.lay_out(call) for call in batch.calls]
-        hidden = self._model.llm.forward_dense(self.embed(sequences))  # [B, T, E]
+        guides = [(row, guide) for row, s in enumerate(sequences) for guide in s.guides]
+        listened: list[Tensor] = []
+
+        def probe(layer: int, queries: Tensor, keys: Tensor) -> None:
+            if layer == self._listening_layer and guides:
+                listened.append(listening_loss(queries, keys, guides))
+
+        hidden = self._model.llm.forward_dense(self.embed(sequences), probe)  # [B, T, E]
         targets = pad_sequence(
             [torch.tensor(sequence.targets) for sequence in sequences],
             batch_first=True,
@@ -93,9 +109,12 @@ class JointStage:
         text = F.cross_entropy(logits, targets[answered])
         right = (logits.argmax(-1) == targets[answered]).float().mean()
         losses = {"text": text, "text_accuracy": right, "loss": text}
-        if any(sequence.replies for sequence in sequences):
+        if listened:
+            losses["listening"] = listened[0]
+            losses["loss"] = losses["loss"] + self._settings.listening_weight * listened[0]
+        if any(sequence.speakers for sequence in sequences):
             speech = self._speech_losses(sequences, hidden)
-            losses["loss"] = text + speech.pop("weighted")
+            losses["loss"] = losses["loss"] + speech.pop("weighted")
             losses |= speech
         return losses
 
@@ -122,13 +141,21 @@ class JointStage:
         return embeddings.index_put(where, packed)
 
     def _encode_images(self, sequences: Sequence[CallSequence]) -> list[list[Tensor]]:
-        slices = [part for sequence in sequences for part in sequence.slices]
-        if not slices:
-            return [[] for _ in sequences]
-        encoded = iter(self._model.encode_images(slices))
-        share = self._settings.vision_gradient
+        slices = [
+            part
+            for sequence in sequences
+            for part in sequence.slices
+            if not isinstance(part, np.ndarray)
+        ]
+        encoded = iter(self._model.encode_images(slices) if slices else ())
+        share, device = self._settings.vision_gradient, self._model.device
         return [
-            [scale_gradient(next(encoded), share) for _ in sequence.slices]
+            [
+                torch.from_numpy(part).to(device, torch.float32)
+                if isinstance(part, np.ndarray)
+                else scale_gradient(next(encoded), share)
+                for part in sequence.slices
+            ]
             for sequence in sequences
         ]
 
@@ -149,18 +176,37 @@ class JointStage:
     def _speech_losses(
         self, sequences: Sequence[CallSequence], hidden: Tensor
     ) -> dict[str, Tensor]:
+        """The voice of every answer, and the codes of those that come with them."""
+        known = [(row, *of) for row, s in enumerate(sequences) for of in s.speakers]
+        rows, places, voices = (list(part) for part in zip(*known, strict=True))
+        speakers = self._model.tts.project_speaker(hidden[rows, places].float()).float()
+        losses: dict[str, Tensor] = {}
+        weighted = speakers.new_zeros(())
+        if self._voices is not None:
+            table = self._voices.to(hidden.device)
+            numbers = torch.tensor(voices, device=hidden.device)
+            losses["voice"] = (1 - (speakers * table[numbers]).sum(-1)).mean()
+            nearest = (speakers @ table.T).argmax(-1)
+            losses["voice_accuracy"] = (nearest == numbers).float().mean()
+            weighted = weighted + self._settings.voice_weight * losses["voice"]
+        spoken, chosen = [], []
+        before = 0
+        for sequence in sequences:
+            chosen += [before + index for index, _ in sequence.replies]
+            spoken += [reply for _, reply in sequence.replies]
+            before += len(sequence.speakers)
+        if spoken:
+            codes = self._code_losses(spoken, speakers[chosen])
+            weighted = weighted + codes.pop("weighted")
+            losses |= codes
+        return {**losses, "weighted": weighted}
+
+    def _code_losses(self, spoken: Sequence[SpokenText], speakers: Tensor) -> dict[str, Tensor]:
         settings, decoder = self._settings, self._model.tts
-        replies = [
-            (row, place, spoken)
-            for row, sequence in enumerate(sequences)
-            for place, spoken in sequence.replies
-        ]
-        rows, places, spoken = (list(part) for part in zip(*replies, strict=True))
-        speakers = decoder.project_speaker(hidden[rows, places].float()).float()
         streaming = (torch.rand(len(spoken)) < settings.streaming).tolist()
         laid_out = speech_sequences.lay_out(
             spoken, self._model.speech_tokenizer, decoder.config, streaming
-        ).to(hidden.device)
+        ).to(speakers.device)
         ending = decoder.config.num_audio_tokens - 1
         corrupted = speech_sequences.corrupt(laid_out.frames, ending, settings.corrupted)
         laid_out = replace(laid_out, frames=corrupted)
@@ -169,12 +215,29 @@ class JointStage:
         codes = speech_sequences.code_loss(logits, laid_out.targets)
         guidance = speech_sequences.guidance_loss(attention, laid_out.spoken)
         weighted = settings.speech_weight * codes + settings.guidance_weight * guidance
-        losses = {"codes": codes, "guidance": guidance}
-        if self._voices is not None:
-            voices = self._voices.to(hidden.device)
-            numbers = torch.tensor([each.voice for each in spoken], device=hidden.device)
-            losses["voice"] = (1 - (speakers * voices[numbers]).sum(-1)).mean()
-            nearest = (speakers @ voices.T).argmax(-1)
-            losses["voice_accuracy"] = (nearest == numbers).float().mean()
-            weighted = weighted + settings.voice_weight * losses["voice"]
-        return {**losses, "weighted": weighted}
+        return {"codes": codes, "guidance": guidance, "weighted": weighted}
+
+
+def listening_loss(queries: Tensor, keys: Tensor, guides: Sequence[tuple[int, Guide]]) -> Tensor:
+    """Minus the log of one head's attention to where the next token is heard.
+
+    Args:
+        queries: Rotated ``[B, H, T, D]``.
+        keys: Rotated ``[B, Hkv, T, D]``.
+        guides: Row of the batch and what it is to listen to.
+
+    Returns:
+        The mean over the guides.
+    """
+    device = queries.device
+    rows = torch.tensor([row for row, _ in guides], device=device)
+    places = torch.tensor([guide.position for _, guide in guides], device=device)
+    spans = torch.tensor([guide.heard for _, guide in guides], device=device)
+    asked = queries[rows, LISTENING_HEAD, places].float()  # [G, D]
+    offered = keys[rows, 0].float()  # [G, T, D]
+    scores = torch.einsum("gd,gtd->gt", asked, offered) / asked.shape[-1] ** 0.5
+    index = torch.arange(scores.shape[1], device=device)
+    scores = scores.masked_fill(index > places[:, None], -torch.inf)
+    near = (index >= spans[:, :1]) & (index < spans[:, 1:])
+    attention = scores.log_softmax(-1).masked_fill(~near, -torch.inf)
+    return -attention.logsumexp(-1).mean()

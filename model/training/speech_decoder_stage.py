@@ -29,7 +29,8 @@ STREAMING_SHARE = 0.5
 class SpeechDecoderStage:
     """Next-frame prediction; a table of voices stands in for the language model's embedding.
 
-    The joint stage later brings the projected hidden state to where the table's vectors are.
+    The joint stage brings the projected hidden state to where the table's vectors are. They stay
+    where they begin, at right angles, so that both stages can run at the same time.
     """
 
     name = "speech_decoder"
@@ -60,7 +61,8 @@ class SpeechDecoderStage:
         nn.init.orthogonal_(self.voices.weight, generator=torch.Generator().manual_seed(n_voices))
         self.module: nn.Module = nn.ModuleDict({"decoder": model.tts, "voices": self.voices})
         self.module.requires_grad_(True)
-        for frozen in (model.tts.dvae, model.tts.projector, model.tts.model.embed_tokens):
+        unused = model.tts.model.embed_tokens
+        for frozen in (model.tts.dvae, model.tts.projector, unused, self.voices):
             frozen.requires_grad_(False)
 
     def begin(self, batch: SpokenTextBatch) -> None:

@@ -19,7 +19,7 @@ from model.training.audio_encoder_stage import AudioEncoderStage
 from model.training.batches import TrainingData
 from model.training.codec_stage import CodecStage
 from model.training.export import load_for_training, write_checkpoint
-from model.training.joint_stage import JointStage
+from model.training.joint_stage import JointStage, default_filter
 from model.training.speech_decoder_stage import SpeechDecoderStage
 from model.training.trainer import RunSummary, Stage, Trainer, TrainingSettings
 from model.training.vision_encoder_stage import VisionEncoderStage
@@ -40,6 +40,15 @@ class StageInputs:
     """Table of voices ``[V, D]`` of the speech decoder's run: joint stage."""
     codec_is_trained: bool = False
     """The vocoder then learns on what the codec makes of speech, too."""
+    frozen: tuple[str, ...] = ()
+    """Prefixes of what the joint stage leaves as it is."""
+
+
+def _joint(inputs: StageInputs) -> Stage:
+    def trains(name: str) -> bool:
+        return default_filter(name) and not name.startswith(inputs.frozen)
+
+    return JointStage(inputs.model, inputs.voices, trains=trains)
 
 
 def _vocoder(inputs: StageInputs) -> Stage:
@@ -53,7 +62,7 @@ STAGES: dict[str, Callable[[StageInputs], Stage]] = {
     "speech_decoder": lambda inputs: SpeechDecoderStage(inputs.model, inputs.data.n_voices),
     "audio_encoder": lambda inputs: AudioEncoderStage(inputs.model, inputs.data.n_phones),
     "vision_encoder": lambda inputs: VisionEncoderStage(inputs.model, inputs.data.n_classes),
-    "joint": lambda inputs: JointStage(inputs.model, inputs.voices),
+    "joint": _joint,
 }
 """In the order in which they are usually run."""
 LEARNING_RATES = {
@@ -94,6 +103,7 @@ def run_stage(
     *,
     voices: Path | None = None,
     codec_is_trained: bool = False,
+    frozen: Sequence[str] = (),
     held_out: Sequence[Any] = (),
 ) -> RunSummary:
     """Train a stage and write what came of it.
@@ -106,13 +116,14 @@ def run_stage(
         out: Folder of the run; ``checkpoint/`` in it is the model with the trained weights.
         voices: Run folder of the speech decoder's stage.
         codec_is_trained: As :class:`StageInputs`.
+        frozen: As :class:`StageInputs`.
         held_out: Batches whose losses are logged and not trained on.
     """
     model = load_for_training(start)
     table = None if voices is None else load_file(voices / EXTRAS_FILE)[VOICES]
     # One stage trains its networks alone; what it leaves alone gets no gradient.
     model.requires_grad_(False)
-    stage = STAGES[name](StageInputs(model, data, table, codec_is_trained))
+    stage = STAGES[name](StageInputs(model, data, table, codec_is_trained, tuple(frozen)))
     summary = Trainer(stage, settings, out).run(data.source, held_out)
     about = {"stage": name, "prefixes": stage.prefixes, "step": summary.step}
     (out / ABOUT_FILE).write_text(json.dumps(about) + "\n", encoding="utf-8")

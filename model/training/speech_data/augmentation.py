@@ -207,7 +207,8 @@ def filter_spectrum(
     """Tilt the spectrum around 1 kHz and limit it to a band; no delay."""
     if samples.size == 0 or (tilt_db_per_octave == 0.0 and band_hz is None):
         return samples
-    frequencies = np.fft.rfftfreq(samples.size, 1.0 / rate_hz)
+    size = fast_length(samples.size)
+    frequencies = np.fft.rfftfreq(size, 1.0 / rate_hz)
     octaves = np.log2(np.clip(frequencies, 60.0, 7500.0) / _TILT_PIVOT_HZ)
     gain = 10.0 ** (tilt_db_per_octave * octaves / 20.0)
     if band_hz is not None:
@@ -215,17 +216,25 @@ def filter_spectrum(
         rise = 1.0 / (1.0 + np.exp(-np.clip((frequencies - low) / (low / 8.0), -40.0, 40.0)))
         fall = 1.0 / (1.0 + np.exp(np.clip((frequencies - high) / _SLOPE_HZ, -40.0, 40.0)))
         gain *= rise * fall
-    return np.fft.irfft(np.fft.rfft(samples) * gain, samples.size).astype(np.float32)
+    filtered = np.fft.irfft(np.fft.rfft(samples, size) * gain, size)
+    return filtered[: samples.size].astype(np.float32)
 
 
 def coloured_noise(n_samples: int, exponent: float, rng: np.random.Generator) -> np.ndarray:
     """Noise ``[n]`` of unit power that falls with the frequency: 0 white, 1 pink, 2 brown."""
     if n_samples == 0:
         return np.zeros(0, dtype=np.float32)
-    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
-    bins = np.maximum(np.arange(spectrum.size), max(n_samples // 400, 1))
-    noise = np.fft.irfft(spectrum / bins ** (exponent / 2.0), n_samples)
+    size = fast_length(n_samples)
+    spectrum = np.fft.rfft(rng.standard_normal(size))
+    bins = np.maximum(np.arange(spectrum.size), max(size // 400, 1))
+    noise = np.fft.irfft(spectrum / bins ** (exponent / 2.0), size)[:n_samples]
     return (noise / max(float(np.sqrt(np.mean(noise**2))), 1e-12)).astype(np.float32)
+
+
+def fast_length(n_samples: int) -> int:
+    """The next length whose Fourier transform is fast: a few bits followed by zeros."""
+    step = 1 << max(n_samples.bit_length() - 4, 0)
+    return -(-n_samples // step) * step
 
 
 def speech_rms(samples: np.ndarray, rate_hz: int) -> float:

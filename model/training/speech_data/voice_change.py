@@ -74,10 +74,8 @@ def stretch(samples: np.ndarray, rate_hz: int, n_out: int) -> np.ndarray:
 
 def _best_match(region: np.ndarray, wanted: np.ndarray) -> int:
     """Offset in ``region`` where ``wanted`` correlates best."""
-    n_offsets = region.size - wanted.size + 1
-    size = 1 << (region.size + wanted.size - 1).bit_length()
-    product = np.fft.rfft(region, size) * np.conj(np.fft.rfft(wanted, size))
-    scores = np.fft.irfft(product, size)[:n_offsets]
+    scores = np.correlate(region, wanted)
+    n_offsets = scores.size
     energy = np.concatenate(([0.0], np.cumsum(region.astype(np.float64) ** 2)))
     power = energy[wanted.size :][:n_offsets] - energy[:n_offsets]
     return int(np.argmax(scores / np.sqrt(np.maximum(power, _QUIET))))

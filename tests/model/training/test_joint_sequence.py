@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from model.audio_features import token_count
@@ -66,10 +67,12 @@ def test_units_of_video_say_where_they_begin_and_others_do_not() -> None:
 
 def test_spoken_answers_know_where_their_speaker_is() -> None:
     sequence = laid_out(video_call())
-    ((place, spoken),) = sequence.replies
-    assert sequence.ids[place] == TOKENIZER.spk and spoken.text == "it is red."
-    silent = replace(video_call(), voice=IGNORED)
-    assert laid_out(silent).replies == []
+    assert [sequence.ids[place] for place, _ in sequence.speakers] == [TOKENIZER.spk] * 2
+    assert {voice for _, voice in sequence.speakers} == {video_call().voice}
+    ((index, spoken),) = sequence.replies
+    assert index == 0 and spoken.text == "it is red."
+    silent = laid_out(replace(video_call(), voice=IGNORED))
+    assert silent.replies == silent.speakers == []
 
 
 def test_a_special_token_typed_by_a_user_is_text() -> None:
@@ -83,3 +86,40 @@ def test_a_special_token_typed_by_a_user_is_text() -> None:
 def test_nothing_cannot_be_answered(turn: CallTurn) -> None:
     with pytest.raises(ValueError, match=r"neither|no input"):
         laid_out(Call((turn,)))
+
+
+def test_a_token_is_guided_to_where_its_characters_are_heard() -> None:
+    call = audio_call()
+    reply = "red dog"
+    ends_s = np.array([0.2, 0.4, 0.6, 0.6, 0.9, 1.0, 1.1], dtype=np.float32)
+    begins_s = np.array([0.0, 0.2, 0.4, 0.4, 0.8, 0.9, 1.0], dtype=np.float32)
+    heard_s = np.stack([begins_s, ends_s], axis=1) / 2
+    turn = replace(call.turns[0], reply=reply, heard_s=heard_s, codes=None)
+    sequence = laid_out(replace(call, turns=(turn,)))
+    tokens = TOKENIZER.encode_foreign(reply)
+    assert len(sequence.guides) == len(tokens)
+    places = list(range(*sequence.audio_spans[-1]))  # those before it are the voice's
+    for guide, token in zip(sequence.guides, tokens, strict=True):
+        assert sequence.targets[guide.position] == token
+        assert guide.heard[0] in places and guide.heard[1] - 1 in places
+    starts = [guide.heard[0] for guide in sequence.guides]
+    assert starts == sorted(starts) and starts[0] == places[0]
+    assert laid_out(call).guides == []
+
+
+def test_vectors_stand_in_for_a_picture() -> None:
+    call = video_call()
+    vectors = np.zeros((CONFIG.query_num, CONFIG.language.hidden_size), np.float32)
+    turns = tuple(
+        replace(
+            turn,
+            units=tuple(
+                unit if unit.image is None else replace(unit, image=None, image_vectors=vectors)
+                for unit in turn.units
+            ),
+        )
+        for turn in call.turns
+    )
+    pictured, vectored = laid_out(call), laid_out(replace(call, turns=turns))
+    assert vectored.ids == pictured.ids and vectored.image_spans == pictured.image_spans
+    assert all(part is vectors for part in vectored.slices)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,8 +15,13 @@ from model.image_slicing import slice_image
 from model.omni import AudioClip, OmniModel
 from model.prompt import UNIT, AudioItem, ContentItem, ImageItem, encode_prompt, system_prompt
 from model.training.batches import Call, CallBatch, CallTurn
-from model.training.joint_sequence import CallLayout
-from model.training.joint_stage import JointSettings, JointStage
+from model.training.joint_sequence import CallLayout, Guide
+from model.training.joint_stage import (
+    LISTENING_HEAD,
+    JointSettings,
+    JointStage,
+    listening_loss,
+)
 from tests.model.training.tiny_calls import audio_call, typed_call, video_call
 from tests.model.training.tiny_training import first_loss, fresh_model, train
 
@@ -166,3 +173,41 @@ def test_what_was_learned_is_answered_in_a_call(tmp_path: Path) -> None:
             in_steps = CallInSteps(model)
             said = in_steps.place_until_answer(call)
         assert model.tokenizer.decode(said) == f"{reply}<|tts_eos|><|im_end|>"
+
+
+def test_the_listening_head_is_drawn_to_the_sound_of_the_word() -> None:
+    queries = torch.zeros(1, 4, 6, 8)
+    keys = torch.zeros(1, 2, 6, 8)
+    guide = (0, Guide(5, (1, 3)))
+    even = listening_loss(queries, keys, [guide])
+    assert float(even) == pytest.approx(np.log(6 / 2))
+    queries[0, LISTENING_HEAD, 5, 0] = keys[0, 0, 1:3, 0] = 5.0
+    assert float(listening_loss(queries, keys, [guide])) < 0.01
+    later = (0, Guide(2, (1, 3)))
+    assert float(listening_loss(torch.zeros_like(queries), keys, [later])) == pytest.approx(
+        np.log(3 / 2)
+    )
+
+
+def test_what_was_heard_and_is_repeated_is_listened_for() -> None:
+    call = audio_call()
+    reply = "hello."
+    edges = np.linspace(0, 0.4, len(reply) + 1, dtype=np.float32)
+    turn = replace(call.turns[0], heard_s=np.stack([edges[:-1], edges[1:]], axis=1))
+    stage = JointStage(fresh_model())
+    losses = stage.losses(CallBatch((replace(call, turns=(turn,)),)))
+    assert losses["listening"].item() > 0
+    assert "listening" not in stage.losses(CallBatch((call,)))
+
+
+def test_a_voice_is_learnt_without_codes() -> None:
+    call = audio_call()
+    turn = replace(call.turns[0], codes=None, voice=0)
+    stage = JointStage(fresh_model(), torch.eye(2, 64))
+    losses = stage.losses(CallBatch((replace(call, turns=(turn,)),)))
+    assert "codes" not in losses and 0 <= losses["voice"].item() <= 2
+
+
+def test_frozen_networks_bring_nothing_to_a_merge() -> None:
+    stage = JointStage(fresh_model(), trains=lambda name: name.startswith("llm."))
+    assert stage.prefixes == ("llm.",)

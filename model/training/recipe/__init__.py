@@ -1,0 +1,1 @@
+"""How pocket is made: which sentences, clips and calls its stages learn from."""

@@ -1,0 +1,115 @@
+"""The joint stage's data: calls with their clips, reference voices and encoded pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from model.image_slicing import slice_image
+from model.omni import OmniModel
+from model.training.batches import TrainingData
+from model.training.joint_sequence import UNIT_SLICES
+from model.training.recipe.folders import training_folder
+from model.training.recipe.heard_calls import KINDS, CallBatches, Kind, scenes_of
+from model.training.recipe.pictures import SIZE
+from model.training.recipe.questions import N_CALLS, question_clips, training_call
+from model.training.recipe.replies import N_STYLES
+from model.training.scenes.renderers import render
+from model.training.speech_data.reply_voices import (
+    REPLY_VOICES,
+    TRAINING_REFERENCES,
+    reference_clip,
+)
+from model.training.speech_data.synthesizers import SpeechSynthesizer
+
+VECTORS_FILE = "vectors.npz"
+REFERENCES_FILE = "references.npz"
+WORDS_ONLY: Mapping[str, Kind] = {"typed": Kind(1.0, 24)}
+HEARING: Mapping[str, Kind] = {name: kind for name, kind in KINDS.items() if name != "seen"}
+
+
+def encode_pictures(model: OmniModel, folder: Path, seeds: range) -> None:
+    """Write what the vision encoder makes of every scene of the calls that have a camera.
+
+    Args:
+        model: With the trained vision encoder.
+        folder: Where ``vectors.npz`` goes.
+        seeds: Of the calls.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for seed in seeds:
+        script, _ = training_call(seed)
+        if script.look is None:
+            continue
+        slices = []
+        for index, scene in enumerate(scenes_of(script)):
+            frame = render(
+                scene,
+                script.look,
+                script.style_seed,
+                colours=script.colours,
+                frame_index=index,
+                size=SIZE,
+            )
+            slices += slice_image(frame, model.config, UNIT_SLICES).slices
+        vectors = np.stack([each.float().numpy() for each in model.encode_images(slices)])
+        arrays[str(seed)] = vectors.astype(np.float16)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / VECTORS_FILE, **arrays)  # type: ignore[arg-type]
+
+
+def record_references(folder: Path) -> None:
+    """Write the recordings of the reply voices that system prompts play."""
+    speak = SpeechSynthesizer().speak
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = {
+        f"{voice.number}-{index}": reference_clip(voice, text, speak).samples
+        for voice in REPLY_VOICES
+        for index, text in enumerate(TRAINING_REFERENCES)
+    }
+    np.savez(folder / REFERENCES_FILE, **clips)  # type: ignore[arg-type]
+
+
+@cache
+def _references() -> tuple[tuple[np.ndarray, ...], ...]:
+    with np.load(training_folder() / "references" / REFERENCES_FILE) as stored:
+        return tuple(
+            tuple(stored[f"{voice.number}-{i}"] for i in range(len(TRAINING_REFERENCES)))
+            for voice in REPLY_VOICES
+        )
+
+
+@cache
+def _pictures() -> Mapping[int, np.ndarray]:
+    with np.load(training_folder() / "vectors" / VECTORS_FILE) as stored:
+        return {int(name): stored[name] for name in stored.files}
+
+
+def _data(seed: int, kinds: Mapping[str, Kind], pictures: Mapping[int, np.ndarray]) -> TrainingData:
+    batches = CallBatches(
+        seed=seed,
+        speak=question_clips().read,
+        n_calls=N_CALLS,
+        pictures=pictures,
+        references=_references(),
+        kinds=kinds,
+    )
+    return TrainingData(batches, n_voices=N_STYLES)
+
+
+def words(seed: int) -> TrainingData:
+    """Typed talk alone: the language model's first data."""
+    return _data(seed, WORDS_ONLY, {})
+
+
+def hearing(seed: int) -> TrainingData:
+    """Typed and spoken calls without pictures."""
+    return _data(seed, HEARING, {})
+
+
+def calls(seed: int) -> TrainingData:
+    """Everything a call has."""
+    return _data(seed, KINDS, _pictures())

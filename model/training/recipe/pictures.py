@@ -1,0 +1,95 @@
+"""Pictures for the vision stage, drawn once and looked at several times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from model.training.batches import PictureBatch, TrainingData
+from model.training.recipe.folders import training_folder
+from model.training.scenes.picture_batches import QUESTIONS, picture_batch
+from model.training.speech_data.speech_batches import BatchesByStep
+
+SIZE = (280, 210)
+"""Width and height: a little more than the model looks at."""
+BATCH_SIZE = 24
+FILE_PICTURES = 480
+"""Pictures of one file."""
+GAIN = (0.9, 1.1)
+"""A picture that is looked at again is a little brighter or darker, channel by channel."""
+
+
+def picture_folder() -> Path:
+    """Where the drawn pictures are kept."""
+    return training_folder() / "pictures"
+
+
+def draw_file(seed: int, index: int) -> None:
+    """Draw one file of pictures, unless it is there."""
+    folder = picture_folder()
+    path = folder / f"{seed}-{index:04d}.npz"
+    if path.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    batch = picture_batch(seed, index, batch_size=FILE_PICTURES, size=SIZE)
+    labels = np.stack([batch.labels[question] for question in QUESTIONS], axis=1)
+    scratch = path.with_suffix(".part")
+    with scratch.open("wb") as file:
+        np.savez(file, images=batch.images, labels=labels.astype(np.int8))
+    scratch.replace(path)
+
+
+@dataclass(frozen=True)
+class DrawnPictures(BatchesByStep[PictureBatch]):
+    """Batches out of the files: all of one file, then of another, in an order of the seed."""
+
+    paths: tuple[Path, ...]
+    """Files of :func:`draw_file`."""
+    seed: int
+    """Of the order and the brightness."""
+
+    def batch(self, step: int) -> PictureBatch:
+        """The batch of one step."""
+        n_batches = FILE_PICTURES // BATCH_SIZE
+        turn, place = divmod(step, n_batches)
+        epoch, number = divmod(turn, len(self.paths))
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.paths))
+        images, labels = _read(self.paths[order[number]])
+        rng = np.random.default_rng([self.seed, turn, 1])
+        chosen = rng.permutation(FILE_PICTURES)[place * BATCH_SIZE :][:BATCH_SIZE]
+        gain = np.random.default_rng([self.seed, step, 2]).uniform(*GAIN, (BATCH_SIZE, 1, 1, 3))
+        brightened = np.clip(images[chosen] * gain, 0, 255).astype(np.uint8)
+        columns = labels[chosen].astype(np.int64)
+        return PictureBatch(brightened, dict(zip(QUESTIONS, columns.T, strict=True)))
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(path) as stored:
+        return stored["images"], stored["labels"]
+
+
+def drawn_pictures(seed: int) -> TrainingData:
+    """The vision stage's data.
+
+    Raises:
+        FileNotFoundError: No pictures were drawn.
+    """
+    paths = tuple(sorted(picture_folder().glob("*.npz")))
+    if not paths:
+        raise FileNotFoundError(f"no pictures in {picture_folder()}; draw them first")
+    return TrainingData(DrawnPictures(paths, seed), n_classes=QUESTIONS)
+
+
+def held_out_small(seed: int) -> TrainingData:
+    """Pictures of the evaluation's generator, of the same size."""
+
+    def source(step: int) -> Iterator[PictureBatch]:
+        return (picture_batch(seed, n, held_out=True, size=SIZE) for n in count(step))
+
+    return TrainingData(source, n_classes=QUESTIONS)

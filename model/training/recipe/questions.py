@@ -1,0 +1,71 @@
+"""Who asks what in training: the calls pocket learns from, their callers, and what these say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from model.training.batches import HeardBatch, TrainingData
+from model.training.domain.call_script import CallScript, compose_call
+from model.training.domain.exchange import Split
+from model.training.recipe.folders import training_folder
+from model.training.speech_data.augmentation import MODEL_HZ, VARIED
+from model.training.speech_data.cache import ClipCache
+from model.training.speech_data.call_audio import Caller, draw_caller, requests_of
+from model.training.speech_data.phones import PHONES
+from model.training.speech_data.speech_batches import BatchesByStep, HearingBatches
+from model.training.speech_data.synthesis import SpeechRequest
+from model.training.speech_data.voices import Role, voices_for
+
+N_CALLS = 6_000
+"""Calls of which every question is synthesised; they are called again and again, with another
+microphone, room and noise every time."""
+
+N_EASY_STEPS = 800
+EASY = replace(VARIED, room_share=0.0, noise_share=0.0, band_share=0.0, late_share=0.0)
+
+
+def question_clips() -> ClipCache:
+    """Where the questions are kept, at the model's rate."""
+    return ClipCache(training_folder() / "clips" / "questions", MODEL_HZ)
+
+
+def training_call(seed: int) -> tuple[CallScript, Caller]:
+    """A call and its caller; the same for the same seed."""
+    rng = np.random.default_rng([seed, 1])
+    caller = draw_caller(voices_for(Role.HEAR_TRAIN), VARIED, rng)
+    return compose_call(seed, Split.TRAIN), caller
+
+
+@cache
+def question_requests(n_calls: int = N_CALLS) -> tuple[SpeechRequest, ...]:
+    """All that is said in the first calls."""
+    return tuple(
+        request for seed in range(n_calls) for request in requests_of(*training_call(seed))
+    )
+
+
+@dataclass(frozen=True)
+class EasyFirst(BatchesByStep[HeardBatch]):
+    """Many voices in quiet first, rooms, noise and poor microphones later: the encoder finds the
+    phones sooner."""
+
+    easy: HearingBatches
+    """The first batches."""
+    varied: HearingBatches
+    """Those that follow."""
+    n_easy: int = N_EASY_STEPS
+    """How many come first."""
+
+    def batch(self, step: int) -> HeardBatch:
+        """The batch of one step."""
+        return (self.easy if step < self.n_easy else self.varied).batch(step)
+
+
+def heard_questions(seed: int) -> TrainingData:
+    """Questions and sounds with their phones: the audio encoder's data."""
+    varied = HearingBatches(question_requests(), question_clips().read, seed)
+    easy = replace(varied, ranges=EASY)
+    return TrainingData(EasyFirst(easy, varied), n_phones=len(PHONES))

@@ -1,0 +1,139 @@
+"""What pocket says and how it sounds: the data of codec, vocoder and speech decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from model.omni import OmniModel
+from model.training.batches import SpokenText, SpokenTextBatch, TrainingData
+from model.training.codec_stage import codes_of
+from model.training.domain.memory_questions import SLOW_RATE
+from model.training.recipe.corpus import reply_texts
+from model.training.recipe.folders import training_folder
+from model.training.speech_data.cache import ClipCache
+from model.training.speech_data.reply_voices import REPLY_VOICES, SPEECH_HZ
+from model.training.speech_data.speech_batches import BatchesByStep, WaveBatches
+from model.training.speech_data.synthesis import SpeechRequest
+
+N_TEXTS = 3_600
+SLOW_EVERY = 6
+"""One text of so many is said slowly, too."""
+N_STYLES = 2 * len(REPLY_VOICES)
+"""Vectors the speech decoder knows: every voice at its own pace, then every voice slowly. What is
+to be said slowly is a speaker of its own, so that the pace is the language model's to choose."""
+CODES_FILE = "codes.npz"
+BATCH_SIZE = 8
+SORTED_OVER = 6
+"""So many batches' worth of utterances are drawn and sorted by length, so that a batch has little
+padding."""
+
+
+def style_number(voice: int, rate: float) -> int:
+    """Which of the ``N_STYLES`` says an answer, by its voice and its pace."""
+    return voice if rate == 1.0 else voice + len(REPLY_VOICES)
+
+
+@dataclass(frozen=True, slots=True)
+class StyledReply:
+    """One answer in one style."""
+
+    text: str
+    """As the model writes it."""
+    style: int
+    """As :func:`style_number`."""
+
+    @property
+    def request(self) -> SpeechRequest:
+        """What the teacher's voice is asked for."""
+        slow, voice = divmod(self.style, len(REPLY_VOICES))
+        return SpeechRequest(REPLY_VOICES[voice].voice, self.text, SLOW_RATE if slow else 1.0)
+
+
+def styled_replies(n_texts: int = N_TEXTS) -> list[StyledReply]:
+    """Every answer in every voice, some of them slowly, too."""
+    replies = []
+    for index, text in enumerate(reply_texts(n_texts)):
+        styles = range(N_STYLES if index % SLOW_EVERY == 0 else len(REPLY_VOICES))
+        replies += [StyledReply(text, style) for style in styles]
+    return replies
+
+
+def reply_clips() -> ClipCache:
+    """Where the teachers' clips are kept, at 24 kHz."""
+    return ClipCache(training_folder() / "clips" / "replies", SPEECH_HZ)
+
+
+def reply_waves(seed: int) -> TrainingData:
+    """Eight seconds a batch in pieces of a second: the codec's data."""
+    return _waves(seed, batch_size=9, n_frames=40)
+
+
+def short_reply_waves(seed: int) -> TrainingData:
+    """Short pieces: the vocoder's data."""
+    return _waves(seed, batch_size=6, n_frames=20)
+
+
+def _waves(seed: int, batch_size: int, n_frames: int) -> TrainingData:
+    requests = [reply.request for reply in styled_replies()]
+    batches = WaveBatches(requests, reply_clips().read, seed, batch_size, n_frames)
+    return TrainingData(batches, n_voices=N_STYLES)
+
+
+def encode_replies(model: OmniModel, folder: Path) -> None:
+    """Write the codes of all clips, which :func:`spoken_replies` reads.
+
+    Args:
+        model: With the trained codec.
+        folder: Where ``codes.npz`` goes.
+    """
+    clips = reply_clips()
+    arrays: dict[str, np.ndarray] = {}
+    replies = styled_replies()
+    for index, reply in enumerate(replies):
+        clip = clips.read(reply.request).at_rate(SPEECH_HZ).without_edges()
+        arrays[f"codes{index}"] = codes_of(model, clip.samples)
+        arrays[f"ends{index}"] = clip.char_ends_s()
+    texts = np.array([reply.text for reply in replies])
+    styles = np.array([reply.style for reply in replies], dtype=np.int16)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / CODES_FILE, texts=texts, styles=styles, **arrays)  # type: ignore[arg-type]
+
+
+@cache
+def spoken_texts(folder: Path | None = None) -> tuple[SpokenText, ...]:
+    """All answers as codes, of the folder that :func:`encode_replies` wrote."""
+    with np.load((folder or training_folder() / "codes") / CODES_FILE) as stored:
+        texts, styles = stored["texts"], stored["styles"]
+        return tuple(
+            SpokenText(str(text), stored[f"codes{index}"], int(style), stored[f"ends{index}"])
+            for index, (text, style) in enumerate(zip(texts, styles, strict=True))
+        )
+
+
+@dataclass(frozen=True)
+class SpokenTextBatches(BatchesByStep[SpokenTextBatch]):
+    """Batches of utterances of about one length."""
+
+    utterances: tuple[SpokenText, ...]
+    """To draw from."""
+    seed: int
+    """Of the order."""
+
+    def batch(self, step: int) -> SpokenTextBatch:
+        """The batch of one step."""
+        group, place = divmod(step, SORTED_OVER)
+        rng = np.random.default_rng([self.seed, group])
+        drawn = rng.choice(len(self.utterances), SORTED_OVER * BATCH_SIZE, replace=False)
+        drawn = sorted(drawn, key=lambda index: len(self.utterances[index].codes))
+        order = rng.permutation(SORTED_OVER)
+        chosen = drawn[order[place] * BATCH_SIZE :][:BATCH_SIZE]
+        return SpokenTextBatch(tuple(self.utterances[index] for index in chosen))
+
+
+def spoken_replies(seed: int) -> TrainingData:
+    """The speech decoder's data."""
+    return TrainingData(SpokenTextBatches(spoken_texts(), seed), n_voices=N_STYLES)

@@ -1,0 +1,117 @@
+"""Calls are laid out for training as they are heard, seen and answered in a call."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.training.batches import Call
+from model.training.domain.exchange import Split, normal
+from model.training.recipe.heard_calls import (
+    KINDS,
+    TRANSCRIBE,
+    CallBatches,
+    Kind,
+    char_times_s,
+    scenes_of,
+)
+from model.training.recipe.questions import training_call
+from model.training.speech_data.clips import Clip, Word
+from model.training.speech_data.synthesis import SpeechRequest
+from model.training.speech_data.timeline import Placement, place
+from tests.model.training.speech_data.toy_speech import vowel
+
+pytestmark = pytest.mark.unit
+
+N_CALLS = 30
+VECTORS = {
+    seed: np.full((len(scenes_of(script)), 8, 16), seed, np.float16)
+    for seed, script in ((seed, training_call(seed)[0]) for seed in range(N_CALLS))
+    if script.look is not None
+}
+REFERENCES = [[np.full(50_000, 0.1 * voice, np.float32)] for voice in (1, 2)]
+
+
+def speak(request: SpeechRequest) -> Clip:
+    """A vowel for every word."""
+    words, at = [], 0
+    for index, word in enumerate(request.text.split()):
+        words.append(Word(at, at + len(word), 0.1 + 0.2 * index, 0.3 + 0.2 * index))
+        at += len(word) + 1
+    return Clip(request.text, vowel(0.2 * len(words) + 0.2), 16_000, (), tuple(words))
+
+
+def batches(name: str) -> CallBatches:
+    return CallBatches(1, speak, N_CALLS, VECTORS, REFERENCES, {name: Kind(1.0, 6)})
+
+
+def calls(name: str, n_batches: int = 3) -> list[Call]:
+    return [call for step in range(n_batches) for call in batches(name).batch(step).calls]
+
+
+def test_a_step_is_the_same_whenever_it_is_made() -> None:
+    for name in KINDS:
+        first, second = (
+            [(call.mode, call.voice, [turn.reply for turn in call.turns]) for call in made]
+            for made in (batches(name).batch(4).calls, batches(name).batch(4).calls)
+        )
+        assert first == second
+
+
+def test_typed_calls_have_words_alone() -> None:
+    for call in calls("typed"):
+        assert all(turn.typed and not turn.units for turn in call.turns)
+
+
+def test_what_is_written_down_is_what_was_said_and_when() -> None:
+    for call in calls("written_down"):
+        (turn,) = call.turns
+        assert call.instructions == TRANSCRIBE and turn.reply == normal(turn.reply)
+        assert turn.heard_s is not None and turn.heard_s.shape == (len(turn.reply), 2)
+        length_s = sum(len(unit.samples) for unit in turn.units if unit.samples is not None) / 16e3
+        assert 0 < turn.heard_s[0, 1] < turn.heard_s[-1, 1] <= length_s
+        assert (np.diff(turn.heard_s[:, 1]) >= 0).all()
+
+
+def test_spoken_calls_are_heard_in_units_of_a_second() -> None:
+    heard = calls("heard")
+    units = [unit for call in heard for turn in call.turns for unit in turn.units]
+    assert any(unit.samples is not None and len(unit.samples) == 16_000 for unit in units)
+    assert all(unit.image_vectors is None for unit in units)
+    assert {call.mode for call in heard} <= {"omni", "audio_assistant"}
+
+
+def test_calls_with_a_camera_have_the_vectors_of_their_scenes() -> None:
+    seen = calls("seen")
+    assert all(call.mode == "omni" for call in seen)
+    for call in seen:
+        vectors = [
+            unit.image_vectors
+            for turn in call.turns
+            for unit in turn.units
+            if unit.image_vectors is not None
+        ]
+        assert vectors and len({round(float(v.mean())) for v in vectors}) == 1
+
+
+def test_every_answer_has_the_voice_and_the_pace_it_is_to_be_said_in() -> None:
+    made = [call for name in ("typed", "heard") for call in calls(name, 40)]
+    styles = {turn.voice for call in made for turn in call.turns}
+    assert styles == {0, 1, 2, 3}
+    for call in made:
+        alone = call.voice_samples is None
+        assert alone <= (call.voice == 0)
+        assert {turn.voice % 2 for turn in call.turns} == {call.voice}
+
+
+def test_scenes_come_once_each_in_their_order() -> None:
+    script = training_call(next(iter(VECTORS)))[0]
+    scenes = scenes_of(script)
+    assert len(set(scenes)) == len(scenes) and script.split is Split.TRAIN
+
+
+def test_characters_are_heard_evenly_over_their_word() -> None:
+    clip = Clip("ab c", vowel(1.0), 16_000, (), (Word(0, 2, 0.0, 0.4), Word(3, 4, 0.5, 1.0)))
+    times_s = char_times_s(place([Placement(1.0, clip)], 2.5), "ab c")
+    expected = [[1.0, 1.2], [1.2, 1.4], [1.2, 1.4], [1.5, 2.0]]
+    np.testing.assert_allclose(times_s, expected, atol=1e-5)

@@ -1,0 +1,60 @@
+"""Callers are never of the evaluation, and the easy batches come first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.training.domain.exchange import Split
+from model.training.recipe import questions
+from model.training.recipe.folders import TRAINING_DIR_VARIABLE
+from model.training.recipe.questions import (
+    EASY,
+    EasyFirst,
+    heard_questions,
+    question_clips,
+    question_requests,
+    training_call,
+)
+from model.training.speech_data.phones import PHONES
+from model.training.speech_data.speech_batches import HearingBatches
+from model.training.speech_data.synthesis import SpeechRequest
+from model.training.speech_data.voices import UNHEARD_SPEAKERS, voice_named
+from tests.model.training.speech_data.toy_speech import toy_clip
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_same_seed_is_the_same_call_by_the_same_caller() -> None:
+    assert training_call(5) == training_call(5)
+    assert training_call(5)[0].split is Split.TRAIN
+
+
+def test_unheard_voices_are_not_heard() -> None:
+    requests = question_requests(40)
+    speakers = {voice_named(request.voice).speaker for request in requests}
+    assert len(requests) > 40 and not speakers & UNHEARD_SPEAKERS
+
+
+def test_quiet_rooms_come_first() -> None:
+    varied = HearingBatches([SpeechRequest("flite/rms", "ah")], lambda _: toy_clip(), 0)
+    quiet = replace(varied, ranges=EASY)
+    batches = EasyFirst(quiet, varied, n_easy=2)
+    for step, source in ((1, quiet), (2, varied)):
+        ours, theirs = batches.batch(step).clips[0], source.batch(step).clips[0]
+        assert np.array_equal(ours.units[0], theirs.units[0])
+    assert EASY.noise_share == EASY.room_share == 0.0 < EASY.voice_share
+
+
+def test_the_encoder_hears_the_questions_of_the_calls(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(TRAINING_DIR_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(questions, "question_requests", lambda: question_requests(2))
+    for request in question_requests(2):
+        question_clips().put(request, toy_clip())
+    data = heard_questions(0)
+    assert data.n_phones == len(PHONES) and next(iter(data.source(0))).clips
