@@ -79,6 +79,9 @@ class PictureBatch:
     """Per question (``"colour of the largest"``, ``"count"`` …) int64 ``[B]`` classes, ``IGNORED``
     where it does not apply. The questions and their numbers of classes are the same in every
     batch."""
+    grids: dict[str, np.ndarray] = field(default_factory=dict)
+    """Per question about every place (``"shape here"``) int ``[B, R, C]`` classes, of a grid of any
+    fineness over the picture; ``IGNORED`` where it does not apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +153,5 @@ class TrainingData:
     """Phone classes: audio encoder stage."""
     n_classes: Mapping[str, int] = field(default_factory=dict)
     """Classes of each question: vision encoder stage."""
+    n_grid_classes: Mapping[str, int] = field(default_factory=dict)
+    """Classes of each question about every place: vision encoder stage."""

@@ -47,6 +47,7 @@ def write_data(folder: Path, data: TrainingData, count: int) -> None:
         "n_voices": data.n_voices,
         "n_phones": data.n_phones,
         "n_classes": dict(data.n_classes),
+        "n_grid_classes": dict(data.n_grid_classes),
     }
     (folder / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 

@@ -61,7 +61,9 @@ STAGES: dict[str, Callable[[StageInputs], Stage]] = {
     "vocoder": _vocoder,
     "speech_decoder": lambda inputs: SpeechDecoderStage(inputs.model, inputs.data.n_voices),
     "audio_encoder": lambda inputs: AudioEncoderStage(inputs.model, inputs.data.n_phones),
-    "vision_encoder": lambda inputs: VisionEncoderStage(inputs.model, inputs.data.n_classes),
+    "vision_encoder": lambda inputs: VisionEncoderStage(
+        inputs.model, inputs.data.n_classes, inputs.data.n_grid_classes
+    ),
     "joint": _joint,
 }
 """In the order in which they are usually run."""

@@ -12,7 +12,13 @@ import numpy as np
 
 from model.training.batches import PictureBatch, TrainingData
 from model.training.recipe.folders import training_folder
-from model.training.scenes.picture_batches import QUESTIONS, picture_batch
+from model.training.scenes.picture_batches import (
+    GRID_QUESTIONS,
+    QUESTIONS,
+    grids_of,
+    picture_batch,
+    scenes_of_batch,
+)
 from model.training.speech_data.speech_batches import BatchesByStep
 
 SIZE = (280, 210)
@@ -59,19 +65,25 @@ class DrawnPictures(BatchesByStep[PictureBatch]):
         turn, place = divmod(step, n_batches)
         epoch, number = divmod(turn, len(self.paths))
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.paths))
-        images, labels = _read(self.paths[order[number]])
+        images, labels, grids = _read(self.paths[order[number]])
         rng = np.random.default_rng([self.seed, turn, 1])
         chosen = rng.permutation(FILE_PICTURES)[place * BATCH_SIZE :][:BATCH_SIZE]
         gain = np.random.default_rng([self.seed, step, 2]).uniform(*GAIN, (BATCH_SIZE, 1, 1, 3))
         brightened = np.clip(images[chosen] * gain, 0, 255).astype(np.uint8)
         columns = labels[chosen].astype(np.int64)
-        return PictureBatch(brightened, dict(zip(QUESTIONS, columns.T, strict=True)))
+        return PictureBatch(
+            brightened,
+            dict(zip(QUESTIONS, columns.T, strict=True)),
+            {question: grid[chosen] for question, grid in grids.items()},
+        )
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    seed, index = map(int, path.stem.split("-"))
+    grids = grids_of(scenes_of_batch(seed, index, batch_size=FILE_PICTURES))
     with np.load(path) as stored:
-        return stored["images"], stored["labels"]
+        return stored["images"], stored["labels"], grids
 
 
 def drawn_pictures(seed: int) -> TrainingData:
@@ -83,7 +95,9 @@ def drawn_pictures(seed: int) -> TrainingData:
     paths = tuple(sorted(picture_folder().glob("*.npz")))
     if not paths:
         raise FileNotFoundError(f"no pictures in {picture_folder()}; draw them first")
-    return TrainingData(DrawnPictures(paths, seed), n_classes=QUESTIONS)
+    return TrainingData(
+        DrawnPictures(paths, seed), n_classes=QUESTIONS, n_grid_classes=GRID_QUESTIONS
+    )
 
 
 def held_out_small(seed: int) -> TrainingData:
@@ -92,4 +106,4 @@ def held_out_small(seed: int) -> TrainingData:
     def source(step: int) -> Iterator[PictureBatch]:
         return (picture_batch(seed, n, held_out=True, size=SIZE) for n in count(step))
 
-    return TrainingData(source, n_classes=QUESTIONS)
+    return TrainingData(source, n_classes=QUESTIONS, n_grid_classes=GRID_QUESTIONS)

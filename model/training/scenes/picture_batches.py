@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, pairwise
 from random import Random
 
@@ -23,7 +23,7 @@ from model.training.scenes.scene import (
     Scene,
     SceneObject,
 )
-from model.training.scenes.scene_sampler import SWAPS
+from model.training.scenes.scene_sampler import ASPECT, SWAPS
 
 BATCH_SIZE = 32
 PICTURE_SIZE = (448, 336)
@@ -61,6 +61,12 @@ QUESTIONS: dict[str, int] = {
 """Number of classes of each question. At a place the last class is nothing; the cup's and the
 swap's last class is none."""
 _NOTHING, _THINGS, _CUPS = range(3)
+GRID_QUESTIONS: dict[str, int] = {
+    "shape here": len(SHAPES) + 1,
+    "colour here": len(COLOURS) + 1,
+}
+"""Number of classes of each question about every place; the last class is nothing."""
+GRID_ROWS, GRID_COLUMNS = 42, 56
 
 
 def labels_of(scene: Scene) -> dict[str, int]:
@@ -131,6 +137,25 @@ def _thirds(position: float) -> list[int]:
     return list(range(low, high + 1))
 
 
+def grids_of(scenes: Sequence[Scene]) -> dict[str, np.ndarray]:
+    """What is at every place of each picture, int8 ``[B, R, C]``: things as their bounding boxes,
+    cups unknown."""
+    rows = (np.arange(GRID_ROWS) + 0.5) / GRID_ROWS
+    columns = (np.arange(GRID_COLUMNS) + 0.5) / GRID_COLUMNS
+    shapes = np.full((len(scenes), GRID_ROWS, GRID_COLUMNS), len(SHAPES), np.int8)
+    colours = np.full_like(shapes, len(COLOURS))
+    for index, scene in enumerate(scenes):
+        if scene.cups is not None:
+            shapes[index], colours[index] = IGNORED, IGNORED
+        for thing in scene.objects:
+            in_row = np.abs(rows - thing.y) < thing.extent / 2
+            in_column = np.abs(columns - thing.x) * ASPECT < thing.extent / 2
+            here = np.ix_([index], in_row, in_column)
+            shapes[here] = SHAPES.index(thing.shape)
+            colours[here] = COLOURS.index(thing.colour)
+    return {"shape here": shapes, "colour here": colours}
+
+
 def draw_scene(rng: Random) -> Scene:
     """A scene of any kind the domain shows."""
     kind = rng.choices(list(_KIND_WEIGHTS), list(_KIND_WEIGHTS.values()))[0]
@@ -166,7 +191,7 @@ def picture_batch(
         batch_size: Pictures in it.
         size: Width and height of each.
     """
-    rng = Random(f"pictures {seed} {step} {held_out}")
+    rng = _rng(seed, step, held_out)
     scenes = [draw_scene(rng) for _ in range(batch_size)]
     images = []
     for scene in scenes:
@@ -181,7 +206,19 @@ def picture_batch(
         question: np.array([answer[question] for answer in answers], dtype=np.int64)
         for question in QUESTIONS
     }
-    return PictureBatch(np.stack(images), labels)
+    return PictureBatch(np.stack(images), labels, grids_of(scenes))
+
+
+def scenes_of_batch(
+    seed: int, step: int, *, held_out: bool = False, batch_size: int = BATCH_SIZE
+) -> list[Scene]:
+    """What the pictures of a batch show."""
+    rng = _rng(seed, step, held_out)
+    return [draw_scene(rng) for _ in range(batch_size)]
+
+
+def _rng(seed: int, step: int, held_out: bool) -> Random:
+    return Random(f"pictures {seed} {step} {held_out}")
 
 
 def training_pictures(seed: int) -> TrainingData:
@@ -198,4 +235,4 @@ def _data(seed: int, *, held_out: bool) -> TrainingData:
     def source(step: int) -> Iterator[PictureBatch]:
         return (picture_batch(seed, number, held_out=held_out) for number in count(step))
 
-    return TrainingData(source, n_classes=QUESTIONS)
+    return TrainingData(source, n_classes=QUESTIONS, n_grid_classes=GRID_QUESTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +38,17 @@ def test_a_batch_without_any_answer_is_refused() -> None:
     nothing = PictureBatch(pictures().images, {"count": np.full(6, IGNORED)})
     with pytest.raises(ValueError, match="no question"):
         stage.losses(nothing)
+
+
+def test_what_is_where_is_learnt_from_a_grid_of_any_fineness(tmp_path: Path) -> None:
+    batch = pictures()
+    grid = np.full((6, 4, 6), 3, np.int8)
+    for index in range(6):
+        side = index // 3
+        grid[index, 1:3, 3 * side + 1 : 3 * side + 2] = index % 3
+    batch = replace(batch, grids={"colour here": grid})
+    stage = VisionEncoderStage(
+        fresh_model(), {"which colour?": 3, "where is it?": 2}, {"colour here": 4}
+    )
+    summary = train(stage, [batch], tmp_path, 60, learning_rate=2e-3)
+    assert summary.losses["place_accuracy"] == 1.0 and summary.losses["places"] < 0.1

@@ -10,15 +10,20 @@ import pytest
 
 from model.training.batches import IGNORED
 from model.training.scenes.picture_batches import (
+    GRID_COLUMNS,
+    GRID_ROWS,
     PICTURE_SIZE,
     QUESTIONS,
     draw_scene,
+    grids_of,
     held_out_pictures,
     labels_of,
     picture_batch,
+    scenes_of_batch,
     training_pictures,
 )
 from model.training.scenes.scene import COLOURS, EMPTY, PLACES, SHAPES, Cups, Scene, SceneObject
+from model.training.scenes.scene_sampler import ASPECT
 
 pytestmark = pytest.mark.unit
 
@@ -102,3 +107,25 @@ def test_training_and_evaluation_get_other_pictures_and_the_same_questions() -> 
     np.testing.assert_array_equal(first.images, picture_batch(0, 2).images)
     scene_free = picture_batch(0, 2, held_out=True, batch_size=2, size=(80, 60))
     assert (scene_free.images != picture_batch(0, 2, batch_size=2, size=(80, 60)).images).any()
+
+
+def test_a_grid_says_what_is_at_every_place() -> None:
+    thing = SceneObject("red", "star", 0.25, 0.5, 0.4)
+    grids = grids_of([Scene((thing,)), EMPTY, Scene(cups=Cups("red", "blue"))])
+    shapes, colours = grids["shape here"], grids["colour here"]
+    assert shapes.shape == colours.shape == (3, GRID_ROWS, GRID_COLUMNS)
+    star, nothing = SHAPES.index("star"), len(SHAPES)
+    assert shapes[0, GRID_ROWS // 2, GRID_COLUMNS // 4] == star
+    assert colours[0, GRID_ROWS // 2, GRID_COLUMNS // 4] == COLOURS.index("red")
+    assert shapes[0, 0, 0] == nothing == shapes[1].max() == shapes[1].min()
+    # As wide as it is high, in a picture that is not.
+    rows, columns = (shapes[0] == star).any(axis=1).sum(), (shapes[0] == star).any(axis=0).sum()
+    assert abs(rows / GRID_ROWS - columns / GRID_COLUMNS * ASPECT) < 0.05
+    assert (shapes[2] == IGNORED).all()
+
+
+def test_a_batch_shows_the_scenes_of_its_seed() -> None:
+    batch = picture_batch(3, 1, batch_size=4, size=(56, 42))
+    scenes = scenes_of_batch(3, 1, batch_size=4)
+    for question, grid in grids_of(scenes).items():
+        assert np.array_equal(batch.grids[question], grid)
