@@ -24,7 +24,7 @@ POCKET = OmniConfig(
     vision=VisionConfig(
         hidden_size=128,
         num_hidden_layers=4,
-        num_attention_heads=2,
+        num_attention_heads=8,
         intermediate_size=512,
         image_size=294,
     ),

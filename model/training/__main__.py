@@ -4,7 +4,8 @@
     python -m model.training codec --from runs/start --data runs/data/waves --out runs/codec \\
         --budget-s 1800 --bf16
     python -m model.training merge --from runs/start --part runs/codec --out runs/merged
-    python -m model.training ship --from runs/joint/checkpoint --out model/pocket
+    python -m model.training ship --from runs/joint/checkpoint --out model/pocket \\
+        --voice clara=runs/voices/clara.flac
 
 A stage that was stopped is continued by the same command.
 """
@@ -60,11 +61,25 @@ def parser() -> argparse.ArgumentParser:
     merge = commands.add_parser("merge", help="put what several runs trained into one checkpoint")
     merge.add_argument("--part", type=Path, action="append", required=True, help="run folder")
     shipped = commands.add_parser("ship", help="write the checkpoint that is shipped, in bfloat16")
+    shipped.add_argument(
+        "--voice",
+        type=_voice,
+        action="append",
+        metavar="NAME=FILE",
+        help="recording of a voice clients can name; may be repeated; else those of --from",
+    )
     for command in (merge, shipped):
         command.add_argument("--from", dest="start", type=Path, required=True)
     for command in (begin, data, merge, shipped):
         command.add_argument("--out", type=Path, required=True)
     return top
+
+
+def _voice(text: str) -> tuple[str, Path]:
+    name, equals, file = text.partition("=")
+    if not (name and equals and file):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=FILE")
+    return name, Path(file)
 
 
 def _add_stage(command: argparse.ArgumentParser) -> None:
@@ -101,7 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             model = put_together(options.start, [part_of(run) for run in options.part])
             write_checkpoint(model, options.out, options.start, torch.float32)
         case "ship":
-            size = ship(load_for_training(options.start), options.out, options.start)
+            voices = dict(options.voice) if options.voice else None
+            size = ship(load_for_training(options.start), options.out, options.start, voices)
             logger.info("%s: %.1f MB", options.out, size / 1e6)
         case stage:
             _train(stage, options)

@@ -81,7 +81,9 @@ class PictureBatch:
     batch."""
     grids: dict[str, np.ndarray] = field(default_factory=dict)
     """Per question about every place (``"shape here"``) int ``[B, R, C]`` classes, of a grid of any
-    fineness over the picture; ``IGNORED`` where it does not apply."""
+    fineness over the picture; ``IGNORED`` where it does not apply. The last class is nothing."""
+    silhouettes: np.ndarray | None = None
+    """Uint8 ``[B, H, W]``: 255 where there is a thing, 0 elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

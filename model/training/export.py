@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +33,8 @@ from model.speech.text import SpeechTokenizer
 from model.tokenizer import TextTokenizer
 from model.tokenizer_building import build_speech_tokenizer, build_text_tokenizer
 from model.training.initialisation import initialise
+from model.training.shipped_voices import copy_voices, encode_voices, write_voices
+from model.voices import VOICES_FOLDER, find_voices
 
 MAX_SHIPPED_BYTES = 50_000_000
 TOKENIZER_FILES = ("tokenizer.json", f"{SPEECH_TOKENIZER_FOLDER}/tokenizer.json")
@@ -51,8 +53,8 @@ def begin_checkpoint(
         folder: Must not exist.
         shape: Dimensions; token ids of the speech tokenizer are filled in.
         seed: Of the weights.
-        tokenizers: Folder with both ``tokenizer.json`` at their places; built without a corpus
-            where None.
+        tokenizers: Folder with both ``tokenizer.json`` at their places, whose voices come along;
+            built without a corpus where None.
 
     Returns:
         The model, not fused.
@@ -104,21 +106,24 @@ def write_checkpoint(
     dtype: torch.dtype,
     *,
     trained: bool = False,
+    voices: Mapping[str, bytes] | None = None,
 ) -> int:
     """Write a checkpoint folder; it appears whole or not at all.
 
     Args:
         model: Whose weights.
         folder: Must not exist, or is replaced where it is a checkpoint.
-        tokenizers: Folder that holds both tokenizers.
+        tokenizers: Folder that holds both tokenizers, and perhaps voices.
         dtype: Of the stored weights; the vocoder's stay float32 in a call whatever this is.
         trained: What ``config.json`` says about the weights.
+        voices: FLAC files by name; None takes those of the ``tokenizers`` folder along.
 
     Returns:
         Size of all its files, in bytes.
 
     Raises:
         FileExistsError: ``folder`` holds something that is no checkpoint.
+        CheckpointError: What is among the voices to take along is no voice.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").is_file():
         raise FileExistsError(f"{folder} holds something else; choose another folder")
@@ -128,6 +133,10 @@ def write_checkpoint(
         for name in TOKENIZER_FILES:
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(tokenizers / name, scratch / name)
+        if voices is None:
+            copy_voices(tokenizers, scratch)
+        else:
+            write_voices(voices, scratch)
         name_of_dtype = str(dtype).removeprefix("torch.")
         config = replace(model.config, trained=trained, torch_dtype=name_of_dtype)
         text = json.dumps(config.to_dict(), indent=2) + "\n"
@@ -199,19 +208,34 @@ def check_same_kind(base: Path, other: Path) -> None:
             raise ValueError(f"{other} has another {name} than {base}")
 
 
-def ship(model: OmniModel, folder: Path, tokenizers: Path) -> int:
+def ship(
+    model: OmniModel,
+    folder: Path,
+    tokenizers: Path,
+    voices: Path | Mapping[str, Path] | None = None,
+) -> int:
     """Write the checkpoint that is shipped, in bfloat16.
+
+    Args:
+        model: Whose weights.
+        folder: As for :func:`write_checkpoint`.
+        tokenizers: Folder that holds both tokenizers, and perhaps voices.
+        voices: Folder of recordings, or recordings by the names clients will call them; None
+            takes those of the ``tokenizers`` folder.
 
     Returns:
         Size of all its files, in bytes.
 
     Raises:
         TooLargeError: It is larger than may be shipped; nothing was written.
+        CheckpointError: A voice cannot be used; nothing was written.
     """
+    encoded = encode_voices(find_voices(tokenizers / VOICES_FOLDER) if voices is None else voices)
     n_bytes = 2 * sum(tensor.numel() for tensor in model.state_dict().values())
     n_bytes += sum((tokenizers / name).stat().st_size for name in TOKENIZER_FILES)
+    n_bytes += sum(len(file) for file in encoded.values())
     if n_bytes > MAX_SHIPPED_BYTES:
         raise TooLargeError(
             f"the checkpoint would take {n_bytes / 1e6:.1f} MB of {MAX_SHIPPED_BYTES / 1e6:.0f}"
         )
-    return write_checkpoint(model, folder, tokenizers, torch.bfloat16, trained=True)
+    return write_checkpoint(model, folder, tokenizers, torch.bfloat16, trained=True, voices=encoded)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from model.omni import OmniModel
 from model.training.speech_features import mel_filters
+from model.training.vision_initialisation import initialise_vision
 
 TABLE_STD = 0.02
 HIDDEN_GAIN = 0.8
@@ -40,6 +41,7 @@ def initialise(model: OmniModel, seed: int) -> None:
         model.apm.embed_positions.weight.copy_(
             sinusoids(*model.apm.embed_positions.weight.shape) * AUDIO_POSITION_SCALE
         )
+        initialise_vision(model.vpm, model.config)
         features = model.vocoder.feature_extractor.mel_spec
         features.mel_scale.fb.copy_(mel_filters())
         for window in (features.spectrogram.window, model.vocoder.head.istft.window):

@@ -15,11 +15,17 @@ from model.training.batches import IGNORED, PictureBatch
 
 UNIT_SLICES = 1
 """Slices of a unit's frame in a call: the overview alone."""
+NOTHING_WEIGHT = 0.3
+"""Of the places without a thing, which are most places, against those with one."""
+OUTLINE_CELLS = 7
+"""Cells along a patch in each of which it is told whether there is a thing."""
+OUTLINE_WEIGHT = 3.0
 
 
 class VisionEncoderStage:
-    """One linear classifier per question over all vectors of a slice, and one per question about
-    every place over each patch: what is where is learnt much sooner than what there is at all."""
+    """One linear classifier per question over all vectors of a slice; and per patch, one per
+    question about every place and one for the outline of things: what is where is learnt much
+    sooner than what there is at all."""
 
     name = "vision_encoder"
     prefixes = ("vpm.", "resampler.")
@@ -56,12 +62,16 @@ class VisionEncoderStage:
         for head in self._grid_heads:
             nn.init.normal_(head.weight, std=hidden**-0.5, generator=generator)
             nn.init.zeros_(head.bias)
+        self._outline_head = nn.Linear(hidden, OUTLINE_CELLS**2)
+        nn.init.normal_(self._outline_head.weight, std=hidden**-0.5, generator=generator)
+        nn.init.zeros_(self._outline_head.bias)
         self.module: nn.Module = nn.ModuleDict(
             {
                 "vision": model.vpm,
                 "resampler": model.resampler,
                 "heads": self._heads,
                 "grid_heads": self._grid_heads,
+                "outline_head": self._outline_head,
             }
         )
         self.module.requires_grad_(True)
@@ -96,30 +106,46 @@ class VisionEncoderStage:
         if not losses:
             raise ValueError("no question of the batch has an answer")
         answered = {"loss": torch.stack(losses).mean(), "accuracy": right / counted}
-        return answered | self._place_losses(batch, features, answered["loss"])
+        rows, columns = slices[0].size
+        if batch.grids:
+            answered |= self._place_losses(batch, features, rows, columns)
+            answered["loss"] = answered["loss"] + answered["places"]
+        if batch.silhouettes is not None:
+            outlines = self._outline_loss(batch.silhouettes, features, rows, columns)
+            answered["loss"] = answered["loss"] + OUTLINE_WEIGHT * outlines
+            answered["outlines"] = outlines
+        return answered
 
     def _place_losses(
-        self, batch: PictureBatch, features: Tensor, questions: Tensor
+        self, batch: PictureBatch, features: Tensor, rows: int, columns: int
     ) -> dict[str, Tensor]:
-        if not batch.grids:
-            return {}
-        rows, columns = slice_image(batch.images[0], self._model.config, UNIT_SLICES).slices[0].size
         losses, right = [], []
         for question, head in zip(self._grid_questions, self._grid_heads, strict=True):
-            grid = batch.grids[question]
-            at_row = (np.arange(rows) + 0.5) / rows * grid.shape[1]
-            at_column = (np.arange(columns) + 0.5) / columns * grid.shape[2]
-            targets = torch.from_numpy(
-                grid[:, at_row.astype(int)][:, :, at_column.astype(int)].astype(np.int64)
-            ).to(features.device)
+            sampled = sample_grid(batch.grids[question], rows, columns).astype(np.int64)
+            targets = torch.from_numpy(sampled).to(features.device).flatten()
             scores = head(features).float().flatten(0, 1)
-            flat = targets.flatten()
-            losses.append(F.cross_entropy(scores, flat, ignore_index=IGNORED))
-            things = (flat != IGNORED) & (flat < scores.shape[1] - 1)
-            right.append((scores.argmax(-1) == flat)[things].float().mean())
-        places = torch.stack(losses).mean()
-        return {
-            "loss": questions + places,
-            "places": places,
-            "place_accuracy": torch.stack(right).mean(),
-        }
+            nothing = scores.shape[1] - 1
+            things = (targets != IGNORED) & (targets != nothing)
+            for chosen, weight in ((things, 1.0), (targets == nothing, NOTHING_WEIGHT)):
+                if bool(chosen.any()):
+                    losses.append(weight * F.cross_entropy(scores[chosen], targets[chosen]))
+            if bool(things.any()):
+                right.append((scores.argmax(-1) == targets)[things].float().mean())
+        found = torch.stack(right).mean() if right else features.new_zeros(())
+        return {"places": torch.stack(losses).sum(), "place_accuracy": found}
+
+    def _outline_loss(
+        self, silhouettes: np.ndarray, features: Tensor, rows: int, columns: int
+    ) -> Tensor:
+        cells = sample_grid(silhouettes, rows * OUTLINE_CELLS, columns * OUTLINE_CELLS) > 127
+        by_patch = cells.reshape(len(cells), rows, OUTLINE_CELLS, columns, OUTLINE_CELLS)
+        targets = by_patch.transpose(0, 1, 3, 2, 4).reshape(*features.shape[:2], -1)
+        wanted = torch.from_numpy(targets.astype(np.float32)).to(features.device)
+        return F.binary_cross_entropy_with_logits(self._outline_head(features).float(), wanted)
+
+
+def sample_grid(grid: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """A grid ``[B, R, C]`` at the middles of ``rows`` x ``columns`` cells."""
+    at_row = ((np.arange(rows) + 0.5) / rows * grid.shape[1]).astype(int)
+    at_column = ((np.arange(columns) + 0.5) / columns * grid.shape[2]).astype(int)
+    return grid[:, at_row][:, :, at_column]

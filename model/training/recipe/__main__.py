@@ -5,9 +5,10 @@
     python -m model.training.recipe pictures --files 84
     python -m model.training.recipe codes --from runs/codec/checkpoint
     python -m model.training.recipe vectors --from runs/vision/checkpoint
+    python -m model.training.recipe voices --out runs/voices
 
-Everything goes below ``$OMNICALL_TRAINING_DIR`` (``runs`` where it is not set); what is there is
-not made again.
+What the stages read goes below ``$OMNICALL_TRAINING_DIR`` (``runs`` where it is not set); what is
+there is not made again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 
 from model.omni import OmniModel
 from model.training.export import load_for_training
-from model.training.recipe.call_data import encode_pictures, record_references
+from model.training.recipe.call_data import encode_pictures, record_references, record_voices
 from model.training.recipe.corpus import corpus
 from model.training.recipe.folders import training_folder
 from model.training.recipe.pictures import draw_file
@@ -51,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     ):
         made_by = commands.add_parser(name, help=text)
         made_by.add_argument("--from", dest="start", type=Path, required=True, help="checkpoint")
+    voices = commands.add_parser("voices", help="recordings that ship as the model's voices")
+    voices.add_argument("--out", type=Path, required=True, help="folder")
     commands.choices["vectors"].add_argument("--calls", type=int, default=N_CALLS)
     return top
 
@@ -75,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 logger.info("pictures: %d of %d files", index + 1, options.files)
         case "codes":
             encode_replies(_model(options.start), folder / "codes")
+        case "voices":
+            record_voices(options.out)
         case "vectors":
             encode_pictures(_model(options.start), folder / "vectors", range(options.calls))
 

@@ -19,6 +19,7 @@ from model.training.recipe.questions import N_CALLS, question_clips, training_ca
 from model.training.recipe.replies import N_STYLES
 from model.training.scenes.renderers import render
 from model.training.speech_data.reply_voices import (
+    PROMPT_HZ,
     REPLY_VOICES,
     TRAINING_REFERENCES,
     reference_clip,
@@ -71,6 +72,18 @@ def record_references(folder: Path) -> None:
         for index, text in enumerate(TRAINING_REFERENCES)
     }
     np.savez(folder / REFERENCES_FILE, **clips)  # type: ignore[arg-type]
+
+
+def record_voices(folder: Path) -> None:
+    """Write a recording of each reply voice, ``NAME.flac``: one that training played, too."""
+    import soundfile  # here, as in model/voices.py
+
+    speak = SpeechSynthesizer().speak
+    folder.mkdir(parents=True, exist_ok=True)
+    for voice in REPLY_VOICES:
+        clip = reference_clip(voice, TRAINING_REFERENCES[0], speak)
+        file = folder / f"{voice.name}.flac"
+        soundfile.write(file, clip.samples, PROMPT_HZ, subtype="PCM_16")
 
 
 @cache

@@ -81,7 +81,7 @@ def draw_camera(rng: Random) -> Camera:
 
 def photograph(picture: Picture, camera: Camera, frame_seed: int) -> Frame:
     """The picture as ``camera`` sees it; ``frame_seed`` decides its noise."""
-    picture = _aimed(picture, camera, frame_seed)
+    picture = aim(picture, camera, frame_seed)
     height, width = picture.shape[:2]
     light = camera.gain * (
         1 + camera.unevenness * slope(Random(camera.light_seed), (width, height))
@@ -99,7 +99,8 @@ def photograph(picture: Picture, camera: Camera, frame_seed: int) -> Frame:
     return frame if camera.jpeg_quality is None else _compressed(frame, camera.jpeg_quality)
 
 
-def _aimed(picture: Picture, camera: Camera, frame_seed: int) -> Picture:
+def aim(picture: Picture, camera: Camera, frame_seed: int) -> Picture:
+    """What of the picture the camera's turn, zoom and shake leave where."""
     height, width = picture.shape[:2]
     rng = Random(f"shake {frame_seed}")
     dx, dy = ((part + rng.uniform(-1, 1) * camera.shake) * height for part in camera.shift)

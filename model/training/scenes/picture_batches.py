@@ -11,7 +11,7 @@ import numpy as np
 from model.training.batches import IGNORED, PictureBatch, TrainingData
 from model.training.scenes import scene_sampler
 from model.training.scenes.looks import EVAL_LOOK, TRAIN_LOOKS
-from model.training.scenes.renderers import render
+from model.training.scenes.renderers import photograph_of
 from model.training.scenes.scene import (
     COLOURS,
     EMPTY,
@@ -40,6 +40,7 @@ _KIND_WEIGHTS = {
     "sizes": 8,
     "cups": 7,
     "empty": 3,
+    "crowd": 40,
 }
 
 QUESTIONS: dict[str, int] = {
@@ -75,6 +76,8 @@ def labels_of(scene: Scene) -> dict[str, int]:
     if scene.cups is not None:
         return labels | _cup_labels(scene)
     things = scene.objects
+    if len(things) > MAX_OBJECTS:
+        return labels
     labels["what there is"] = _THINGS if things else _NOTHING
     labels["count"] = len(things)
     for colour in COLOURS:
@@ -171,6 +174,8 @@ def draw_scene(rng: Random) -> Scene:
         return scene_sampler.sized_pair(rng)
     if kind == "cups":
         return rng.choice(scene_sampler.cup_game(rng, 3).scenes)
+    if kind == "crowd":
+        return scene_sampler.crowd(rng)
     return EMPTY
 
 
@@ -193,20 +198,22 @@ def picture_batch(
     """
     rng = _rng(seed, step, held_out)
     scenes = [draw_scene(rng) for _ in range(batch_size)]
-    images = []
+    photographs = []
     for scene in scenes:
         look = EVAL_LOOK if held_out else rng.choice(TRAIN_LOOKS)
         style_seed = 2 * rng.getrandbits(48) + held_out
         # In a call the background suits things that are not in view now, too.
         others = rng.sample(COLOURS, rng.randint(0, 3))
         colours = sorted({*scene.colours, *others})
-        images.append(render(scene, look, style_seed, colours=colours, size=size))
+        photographs.append(photograph_of(scene, look, style_seed, colours=colours, size=size))
     answers = [labels_of(scene) for scene in scenes]
     labels = {
         question: np.array([answer[question] for answer in answers], dtype=np.int64)
         for question in QUESTIONS
     }
-    return PictureBatch(np.stack(images), labels, grids_of(scenes))
+    images = np.stack([each.frame for each in photographs])
+    silhouettes = np.stack([each.silhouette for each in photographs])
+    return PictureBatch(images, labels, grids_of(scenes), silhouettes)
 
 
 def scenes_of_batch(

@@ -32,6 +32,10 @@ EDGE = 0.04
 GAP = 1.3
 """Distance of two centres over the mean of their diagonals' halves; above 1 nothing touches."""
 SWAPS = ((0, 1), (1, 2), (0, 2))
+CROWD = (8, 14)
+"""Things in a crowd."""
+CROWD_EXTENTS = (0.13, 0.32)
+CROWD_ATTEMPTS = 200
 
 
 class SceneSpaceError(RuntimeError):
@@ -57,6 +61,26 @@ def single(
         colour or rng.choice(COLOURS), shape or rng.choice(SHAPES), x=x, y=y, extent=extent
     )
     return Scene((thing,))
+
+
+def crowd(rng: Random) -> Scene:
+    """As many things as find room: no scene of a call, but many shapes to learn from at once."""
+    things: list[SceneObject] = []
+    wanted = rng.randint(*CROWD)
+    for _ in range(CROWD_ATTEMPTS):
+        if len(things) == wanted:
+            break
+        extent = rng.uniform(*CROWD_EXTENTS)
+        half = extent / 2 + 0.01
+        x, y = rng.uniform(half / ASPECT, 1 - half / ASPECT), rng.uniform(half, 1 - half)
+        apart = (
+            max(abs(x - other.x) * ASPECT, abs(y - other.y)) > (extent + other.extent) * 0.55
+            for other in things
+        )
+        if all(apart):
+            thing = SceneObject(rng.choice(COLOURS), rng.choice(SHAPES), x=x, y=y, extent=extent)
+            things.append(thing)
+    return Scene(tuple(things))
 
 
 def _point_in(rng: Random, place: str, extent: float) -> tuple[float, float]:

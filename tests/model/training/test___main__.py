@@ -9,6 +9,8 @@ import pytest
 from model.loading import load_checkpoint
 from model.tokenizer import TextTokenizer
 from model.training import __main__ as command_line
+from model.voices import load_voices
+from tests.fakes.voiced_checkpoint import write_voice
 from tests.model.training.tiny_training import GOLDEN, tiny_omni_config
 
 pytestmark = pytest.mark.unit
@@ -19,6 +21,8 @@ def test_fresh_weights_are_trained_merged_and_shipped(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(command_line.SHAPES, "pocket", tiny_omni_config())
+    write_voice(tmp_path / "a.flac", 2.0)
+    write_voice(tmp_path / "b.wav", 3.0)
     producer = "tests.model.training.test_stages:producer_of_waves"
     for line in (
         f"begin --out start --tokenizers {GOLDEN}",
@@ -26,12 +30,16 @@ def test_fresh_weights_are_trained_merged_and_shipped(
         "codec --from start --data waves --out codec --steps 2 --warmup-steps 1 --held-out waves",
         "codec --from start --data waves --out codec --steps 2 --warmup-steps 1 --budget-s 99",
         "merge --from start --part codec --out merged",
-        "ship --from merged --out pocket",
+        "ship --from merged --out pocket --voice clara=a.flac --voice alan=b.wav",
     ):
         command_line.main(line.split())
     assert (tmp_path / "codec/curves.png").exists()
     assert "held_out_mel_l1" in (tmp_path / "codec/log.jsonl").read_text()
     assert load_checkpoint(tmp_path / "pocket", "cpu").config.trained
+    voices = load_voices(tmp_path / "pocket")
+    assert {name: len(pcm) for name, pcm in voices.items()} == {"alan": 48_000, "clara": 32_000}
+    command_line.main(["ship", "--from", "pocket", "--out", "again"])
+    assert list(load_voices(tmp_path / "again")) == ["alan", "clara"], "they come along"
 
 
 def test_a_start_can_learn_its_words_from_a_corpus(tmp_path: Path) -> None:
@@ -48,3 +56,12 @@ def test_every_stage_is_a_command() -> None:
     assert (options.command, options.budget_s, options.bf16) == ("joint", 60.0, True)
     with pytest.raises(SystemExit):
         command_line.parser().parse_args(["paint"])
+
+
+@pytest.mark.parametrize("text", ["clara", "=clara.flac", "clara="])
+def test_a_voice_to_ship_has_a_name_and_a_file(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command_line.parser().parse_args(["ship", "--from", "a", "--out", "b", "--voice", text])
+    assert "NAME=FILE" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model.checkpoint_shapes import POCKET
-from model.loading import load_checkpoint
+from model.loading import CheckpointError, load_checkpoint
 from model.training import export
 from model.training.export import (
     TooLargeError,
@@ -18,6 +18,8 @@ from model.training.export import (
     ship,
     write_checkpoint,
 )
+from model.voices import load_voices
+from tests.fakes.voiced_checkpoint import voiced_checkpoint, write_voice
 from tests.model.training.tiny_training import GOLDEN, fresh_model, tiny_omni_config
 
 pytestmark = pytest.mark.unit
@@ -91,3 +93,47 @@ def test_what_is_too_large_or_would_overwrite_is_refused(
     with pytest.raises(TooLargeError, match="MB"):
         ship(fresh_model(), tmp_path / "pocket", GOLDEN)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["thesis"]
+
+
+def test_voices_come_along_from_start_to_shipping_unless_others_are_given(tmp_path: Path) -> None:
+    source = voiced_checkpoint(tmp_path / "source")
+    start = tmp_path / "start"
+    model = begin_checkpoint(start, tiny_omni_config(), 0, tokenizers=source)
+    assert list(load_voices(start)) == ["alan", "clara"]
+    ship(model, tmp_path / "pocket", start)
+    assert list(load_voices(tmp_path / "pocket")) == ["alan", "clara"]
+    assert (tmp_path / "pocket/assets/voices/alan.flac").is_file(), "whatever it was before"
+    without = ship(model, tmp_path / "pocket", start, {})
+    assert not load_voices(tmp_path / "pocket")
+    other = write_voice(tmp_path / "recordings/bea.wav", 2.0)
+    size = ship(model, tmp_path / "pocket", start, {"ada": other})
+    assert list(load_voices(tmp_path / "pocket")) == ["ada"]
+    assert size - without == (tmp_path / "pocket/assets/voices/ada.flac").stat().st_size
+    ship(model, tmp_path / "pocket", start, other.parent)
+    assert list(load_voices(tmp_path / "pocket")) == ["bea"]
+
+
+def test_with_a_damaged_voice_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "clara.flac"
+    damaged.write_text("no sound")
+    with pytest.raises(CheckpointError, match=r"clara\.flac"):
+        ship(fresh_model(), tmp_path / "pocket", GOLDEN, {"clara": damaged})
+    monkeypatch.setattr(export, "copy_voices", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_checkpoint(fresh_model(), tmp_path / "run", GOLDEN, torch.float32)
+    assert [path.name for path in tmp_path.iterdir()] == ["clara.flac"]
+
+
+def test_voices_count_for_what_may_be_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = fresh_model()
+    voice = write_voice(tmp_path / "ada.wav", 10.0, 48_000)
+    bare = 2 * sum(tensor.numel() for tensor in model.state_dict().values())
+    bare += sum((GOLDEN / name).stat().st_size for name in export.TOKENIZER_FILES)
+    monkeypatch.setattr(export, "MAX_SHIPPED_BYTES", bare + 1000)
+    ship(model, tmp_path / "pocket", GOLDEN)
+    with pytest.raises(TooLargeError):
+        ship(model, tmp_path / "voiced", GOLDEN, {"ada": voice})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.training.batches import IGNORED, PictureBatch
-from model.training.vision_encoder_stage import VisionEncoderStage
+from model.training.vision_encoder_stage import VisionEncoderStage, sample_grid
 from tests.model.training.tiny_training import first_loss, fresh_model, train
 
 pytestmark = pytest.mark.unit
@@ -52,3 +52,18 @@ def test_what_is_where_is_learnt_from_a_grid_of_any_fineness(tmp_path: Path) -> 
     )
     summary = train(stage, [batch], tmp_path, 60, learning_rate=2e-3)
     assert summary.losses["place_accuracy"] == 1.0 and summary.losses["places"] < 0.1
+
+
+def test_outlines_are_learnt_patch_by_patch(tmp_path: Path) -> None:
+    images = pictures().images
+    outlines = (images.max(axis=3) > 100).astype(np.uint8) * 255
+    batch = replace(pictures(), silhouettes=outlines)
+    stage = VisionEncoderStage(fresh_model(), {"which colour?": 3, "where is it?": 2})
+    summary = train(stage, [batch], tmp_path, 150, learning_rate=2e-3)
+    assert summary.losses["outlines"] < 0.15
+
+
+def test_a_grid_is_read_at_the_middle_of_every_cell() -> None:
+    grid = np.arange(24).reshape(1, 4, 6)
+    assert sample_grid(grid, 2, 3).tolist() == [[[7, 9, 11], [19, 21, 23]]]
+    assert np.array_equal(sample_grid(grid, 4, 6), grid)

@@ -66,3 +66,12 @@ def test_codes_and_vectors_come_from_a_checkpoint(
     recipe.main(["codes", "--from", str(start)])
     recipe.main(["vectors", "--from", str(start), "--calls", "7"])
     assert made == [(start, folder / "codes"), (start, folder / "vectors", range(7))]
+
+
+def test_voices_are_recorded_where_they_are_wanted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded: list[Path] = []
+    monkeypatch.setattr(recipe, "record_voices", recorded.append)
+    recipe.main(["voices", "--out", str(folder / "voices")])
+    assert recorded == [folder / "voices"]

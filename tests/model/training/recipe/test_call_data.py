@@ -15,6 +15,7 @@ from model.training.recipe.call_data import (
     encode_pictures,
     hearing,
     record_references,
+    record_voices,
     words,
 )
 from model.training.recipe.folders import TRAINING_DIR_VARIABLE
@@ -22,6 +23,7 @@ from model.training.recipe.heard_calls import scenes_of
 from model.training.recipe.questions import training_call
 from model.training.speech_data.reply_voices import REPLY_VOICES, TRAINING_REFERENCES
 from model.training.speech_data.voices import Engine
+from model.voices import find_voices, read_voice
 from tests.model.training.speech_data.toy_speech import needs
 from tests.model.training.tiny_training import fresh_model
 
@@ -47,6 +49,20 @@ def test_every_voice_reads_every_reference_text(tmp_path: Path) -> None:
     with np.load(tmp_path / REFERENCES_FILE) as stored:
         assert len(stored.files) == len(REPLY_VOICES) * len(TRAINING_REFERENCES)
         assert all(3.0 <= stored[name].size / 16_000 <= 5.0 for name in stored.files)
+
+
+@needs(Engine.FESTIVAL)
+@needs(Engine.FLITE)
+def test_the_voices_that_ship_are_recordings_training_knows(tmp_path: Path) -> None:
+    record_voices(tmp_path / "voices")
+    record_references(tmp_path)
+    found = find_voices(tmp_path / "voices")
+    assert set(found) == {voice.name for voice in REPLY_VOICES}
+    with np.load(tmp_path / REFERENCES_FILE) as stored:
+        for voice in REPLY_VOICES:
+            samples, rate_hz = read_voice(found[voice.name])
+            assert rate_hz == 16_000
+            np.testing.assert_allclose(samples, stored[f"{voice.number}-0"], atol=2**-15)
 
 
 def test_the_data_sets_find_what_was_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

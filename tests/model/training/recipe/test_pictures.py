@@ -8,9 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.training.batches import IGNORED
 from model.training.recipe import pictures
 from model.training.recipe.folders import TRAINING_DIR_VARIABLE
-from model.training.recipe.pictures import draw_file, drawn_pictures, held_out_small
+from model.training.recipe.pictures import (
+    COLOUR_QUESTIONS,
+    draw_file,
+    drawn_pictures,
+    held_out_small,
+)
 from model.training.scenes.picture_batches import QUESTIONS
 
 pytestmark = pytest.mark.unit
@@ -23,10 +29,11 @@ def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(pictures, "FILE_PICTURES", 4)
     monkeypatch.setattr(pictures, "BATCH_SIZE", 2)
     monkeypatch.setattr(pictures, "SIZE", (56, 42))
-    return tmp_path / "pictures"
+    return tmp_path / "photographs"
 
 
-def test_an_epoch_is_every_picture_once(few: Path) -> None:
+def test_an_epoch_is_every_picture_once(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "N_SILHOUETTE_STEPS", -10_000)  # photographs from the start
     for index in range(2):
         draw_file(0, index)
     data = drawn_pictures(1)
@@ -40,6 +47,24 @@ def test_an_epoch_is_every_picture_once(few: Path) -> None:
     assert sorted(labels) == sorted(stored)
     again = next(iter(data.source(3)))
     assert np.array_equal(again.images, epoch[3].images)
+
+
+def test_silhouettes_come_first_and_nobody_is_asked_for_their_colours(few: Path) -> None:
+    draw_file(0, 0)
+    source = drawn_pictures(0).source
+    first, late = next(iter(source(0))), next(iter(source(10_000)))
+    assert set(np.unique(first.images)) <= {0, 255} and len(np.unique(late.images)) > 20
+    assert first.silhouettes is not None
+    black_on_white = 255 - first.silhouettes
+    for image, outline, inverse in zip(
+        first.images, first.silhouettes, black_on_white, strict=True
+    ):
+        assert any(np.array_equal(image[..., 0], each) for each in (outline, inverse))
+    assert (first.labels["colour of the largest"] == IGNORED).all()
+    assert (first.grids["colour here"] == IGNORED).all()
+    assert not (first.grids["shape here"] == IGNORED).all()
+    assert {"number of red things", "colour at top"} <= COLOUR_QUESTIONS
+    assert not {"count", "number of star shapes"} & COLOUR_QUESTIONS
 
 
 def test_a_file_that_is_there_is_not_drawn_again(few: Path) -> None:

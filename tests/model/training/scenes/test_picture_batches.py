@@ -23,7 +23,7 @@ from model.training.scenes.picture_batches import (
     training_pictures,
 )
 from model.training.scenes.scene import COLOURS, EMPTY, PLACES, SHAPES, Cups, Scene, SceneObject
-from model.training.scenes.scene_sampler import ASPECT
+from model.training.scenes.scene_sampler import ASPECT, crowd
 
 pytestmark = pytest.mark.unit
 
@@ -129,3 +129,22 @@ def test_a_batch_shows_the_scenes_of_its_seed() -> None:
     scenes = scenes_of_batch(3, 1, batch_size=4)
     for question, grid in grids_of(scenes).items():
         assert np.array_equal(batch.grids[question], grid)
+
+
+def test_silhouettes_are_where_the_things_are() -> None:
+    batch = picture_batch(5, 0, batch_size=12, size=(112, 84))
+    assert batch.silhouettes is not None and batch.silhouettes.shape == (12, 84, 112)
+    assert set(np.unique(batch.silhouettes)) <= {0, 255}
+    for outline, grid in zip(batch.silhouettes, batch.grids["shape here"], strict=True):
+        here = (grid != IGNORED) & (grid != len(SHAPES))
+        inside = outline[::2, ::2][: here.shape[0], : here.shape[1]] > 0
+        if here.any():
+            # Bounding boxes hold their things, but for the camera's turn.
+            assert (inside & here).sum() > 0.85 * inside.sum()
+
+
+def test_a_crowd_teaches_what_is_where_and_nothing_else() -> None:
+    scene = crowd(Random(1))
+    assert len(scene.objects) >= 6
+    assert set(labels_of(scene).values()) == {IGNORED}
+    assert len(np.unique(grids_of([scene])["colour here"])) > 3
