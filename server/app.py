@@ -16,18 +16,28 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.routing import Match
 
-from server.clock import Clock
+from server.clock import Clock, epoch_s
 from server.config import Config
 from server.engine.client import EngineClient, EngineStatus
 from server.errors import EngineUnavailableError, OmnicallError
+from server.gateway.auth import Access
+from server.gateway.client_secrets import ClientSecrets
+from server.gateway.client_secrets_route import client_secrets_router
 from server.gateway.error_bodies import error_response, status_response
+from server.gateway.feedback_recorder import FeedbackRecorder
+from server.gateway.feedback_route import feedback_router
+from server.gateway.ice_route import ice_router
 from server.gateway.readiness import Readiness
 from server.gateway.realtime_connection import GatewayContext
 from server.gateway.rest import models_router, operations_router, sessions_router
+from server.gateway.server_info import info_router
 from server.gateway.static import WEB_CLIENT, WebClient
+from server.gateway.webrtc.calls_route import calls_router
+from server.gateway.webrtc.gateway import WebRtcGateway
 from server.gateway.websocket import RealtimeWebSocket
 from server.media.voice_activity import SileroVoiceActivity, VoiceActivity
 from server.metrics import Metrics
@@ -65,29 +75,22 @@ def create_app(
         connections), ``readiness``, ``manager`` and ``metrics``.
     """
     metrics = Metrics()
+    secrets = ClientSecrets(clock, config.access.max_client_secrets)
+    access = Access(config, secrets)
+    recorder = FeedbackRecorder(config.feedback, epoch_s)
     manager = SessionManager(config, engine, clock, new_voice_activity)
+    context = GatewayContext(config, clock, metrics)
+    calls = WebRtcGateway(manager, engine, context)
     readiness = Readiness(engine, manager)
     metrics.count_open_sessions(lambda: len(manager.list()))
     metrics.engine_ready.set_function(lambda: engine.status is EngineStatus.READY)
     engine.on_status(_counting(metrics))
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as tasks:
-            watch = tasks.create_task(metrics.watch_event_loop(), name="event loop watch")
-            start = tasks.create_task(_start_engine(engine, readiness), name="engine start")
-            async with manager:
-                yield
-            start.cancel()
-            await asyncio.wait([start])
-            await engine.stop()
-            watch.cancel()
-
     app = FastAPI(
         title=TITLE,
         version=_version(),
         description=DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=lambda _: _running(engine, readiness, manager, calls, recorder, metrics),
         docs_url=None,
         redoc_url=None,
     )
@@ -95,6 +98,7 @@ def create_app(
     async def drain() -> None:
         await manager.drain()
         await gateway.closed()
+        await calls.closed()
 
     app.state.drain = drain
     app.state.readiness = readiness
@@ -103,17 +107,59 @@ def create_app(
     routers = [
         operations_router(readiness, manager, config, metrics),
         models_router(engine, config),
-        sessions_router(manager, config),
+        sessions_router(manager, config, access),
+        info_router(manager, engine, config),
+        client_secrets_router(secrets, engine, config, epoch_s),
+        ice_router(config, access, epoch_s),
+        feedback_router(recorder, config, access, epoch_s),
+        calls_router(calls, config, access, metrics),
     ]
     for router in routers:
         app.include_router(router)
-    gateway = RealtimeWebSocket(manager, engine, GatewayContext(config, clock, metrics))
+    gateway = RealtimeWebSocket(manager, engine, context, access)
     app.add_api_websocket_route("/v1/realtime", gateway.serve)
     if web_client.is_dir():
         app.mount("/", WebClient(web_client))
+    _allow_origins(app, config.access.allowed_origins)
     _answer_errors(app, routers)
     _describe(app)
     return app
+
+
+@asynccontextmanager
+async def _running(
+    engine: EngineClient,
+    readiness: Readiness,
+    manager: SessionManager,
+    calls: WebRtcGateway,
+    recorder: FeedbackRecorder,
+    metrics: Metrics,
+) -> AsyncIterator[None]:
+    """What runs beside the requests: started in order, and ended in order."""
+    async with asyncio.TaskGroup() as tasks:
+        watch = tasks.create_task(metrics.watch_event_loop(), name="event loop watch")
+        sweep = tasks.create_task(recorder.keep_swept(), name="feedback sweep")
+        start = tasks.create_task(_start_engine(engine, readiness), name="engine start")
+        async with calls, manager:
+            yield
+        start.cancel()
+        await asyncio.wait([start])
+        await engine.stop()
+        watch.cancel()
+        sweep.cancel()
+        recorder.close()
+
+
+def _allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
+    """Let pages of other sites read what they may ask for; the routes decide who may ask."""
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Location"],
+        )
 
 
 def _version() -> str:

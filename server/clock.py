@@ -23,3 +23,8 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since an arbitrary start; never goes back."""
         return time.monotonic()
+
+
+def epoch_s() -> float:
+    """Seconds since 1970: what clients and files are told, never what time-outs are decided on."""
+    return time.time()

@@ -11,12 +11,22 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from server.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "OMNICALL_"
 NESTING = "__"
+DEFAULT_VOICE = "default"
+"""What the checkpoint's own voice is called."""
 
 
 class Section(BaseModel):
@@ -54,6 +64,82 @@ class ServerConfig(Section):
     """A client that takes no data for this long is disconnected."""
     shutdown_grace_s: Annotated[float, Field(ge=0)] = 10.0
     """Time running responses get to finish when the server stops."""
+
+
+def _split(value: Any) -> Any:
+    """A list as the environment and the command line write it: words between commas."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _origin(text: str) -> str:
+    scheme, separator, host = text.lower().partition("://")
+    if scheme not in ("http", "https") or not separator or not host or set(host) & set("/?#@ "):
+        raise ValueError(f"{text!r} is no origin; write https://host or https://host:port")
+    return f"{scheme}://{host}"
+
+
+class AccessConfig(Section):
+    """Who may place calls from a browser."""
+
+    allowed_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_split)
+    ] = ()
+    """Sites whose pages may call this server as its own page does, such as `https://example.org`."""
+    max_client_secrets: Annotated[int, Field(ge=1)] = 4096
+    """Ephemeral secrets that are valid at once; more are refused until some expire."""
+
+
+class FeedbackConfig(Section):
+    """What callers say about their calls, and what is kept of it."""
+
+    enabled: bool = True
+    """Take ratings. Without it, `POST /v1/feedback` is refused."""
+    store_content: bool = False
+    """Also keep comments and transcripts, which repeat what people said."""
+    database: Path = Path("data/feedback.sqlite3")
+    """SQLite file; made with the first rating."""
+    retention_days: Annotated[int, Field(ge=0)] = 365
+    """Feedback older than this is deleted; 0 keeps it."""
+    max_entries: Annotated[int, Field(ge=1)] = 100_000
+    """Calls whose feedback is kept; the oldest make room."""
+
+
+class WebRtcConfig(Section):
+    """Calls over WebRTC: addresses, limits, and what happens to a peer that is gone."""
+
+    enabled: bool = True
+    """Take calls at `POST /v1/realtime/calls`."""
+    ice_servers: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """STUN and TURN servers callers are told of, such as `turn:turn.example.org?transport=udp`."""
+    turn_secret: str = ""
+    """Secret shared with the TURN server (coturn's `static-auth-secret`)."""
+    turn_ttl_s: Annotated[int, Field(ge=60, le=86_400)] = 3600
+    """How long the credentials for TURN are valid."""
+    gather_from_ice_servers: bool = False
+    """The server itself uses `ice_servers`, too; for a server behind NAT."""
+    include_loopback: bool = False
+    """Also offer 127.0.0.1, for callers on a machine without a network."""
+    max_sdp_bytes: Annotated[int, Field(ge=4096)] = 65_536
+    """Largest offer taken."""
+    connect_timeout_s: Annotated[float, Field(gt=0)] = 15.0
+    """Time from the answer to a working connection before the call is given up."""
+    dead_peer_s: Annotated[float, Field(ge=1, le=60)] = 4.5
+    """A peer that sends nothing for this long is taken to be gone."""
+    resume_grace_s: Annotated[float, Field(ge=0)] = 30.0
+    """A call whose peer is gone waits this long to be taken up again."""
+    speech_lead_s: Annotated[float, Field(gt=0, le=2)] = 0.2
+    """Speech handed to the track ahead of what the listener has heard."""
+    frames_per_s: Annotated[float, Field(gt=0, le=10)] = 2.0
+    """Camera frames decoded; the newest of each second is what the model sees."""
+
+    @model_validator(mode="after")
+    def _relays_have_a_secret(self) -> WebRtcConfig:
+        schemes = ("stun:", "stuns:", "turn:", "turns:")
+        if wrong := [url for url in self.ice_servers if not url.startswith(schemes)]:
+            raise ValueError(f"{wrong[0]!r} is no ICE server; write stun:host or turn:host:port")
+        if not self.turn_secret and any(url.startswith("turn") for url in self.ice_servers):
+            raise ValueError("a TURN server needs turn_secret, coturn's static-auth-secret")
+        return self
 
 
 class CheckpointConfig(Section):
@@ -122,6 +208,8 @@ class SessionConfig(Section):
     """Units with a frame (`omni`) or of audio alone (`audio`), unless the client chooses."""
     language: Literal["en", "zh"] = "en"
     """Language of the system prompt, unless the client chooses."""
+    voice: Annotated[str, Field(min_length=1)] = DEFAULT_VOICE
+    """`default` (the checkpoint's own) or one of its named voices, unless the client chooses."""
     hd: bool = False
     """Encode the last frame before an answer in up to 9 slices."""
 
@@ -180,6 +268,9 @@ class Config(Section):
     """All settings of one server."""
 
     server: ServerConfig = Field(default_factory=ServerConfig)
+    access: AccessConfig = Field(default_factory=AccessConfig)
+    feedback: FeedbackConfig = Field(default_factory=FeedbackConfig)
+    webrtc: WebRtcConfig = Field(default_factory=WebRtcConfig)
     checkpoint: CheckpointConfig = Field(default_factory=CheckpointConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)
     context: ContextConfig = Field(default_factory=ContextConfig)

@@ -6,10 +6,15 @@ OmnicallError
 │   └── (code per case, see the constructors' callers)
 ├── RefusedError              no session is given out; answered before the upgrade
 │   ├── UnauthorizedError     401
+│   ├── OriginNotAllowedError 403
 │   ├── UnknownModelError     404
 │   ├── ServerFullError       503
 │   └── ServerDrainingError   503
 ├── UnknownSessionError       404 (REST)
+├── RequestTooLargeError      413 (REST)
+├── TooManySecretsError       429 (REST)
+├── FeedbackDisabledError     403 (REST)
+├── FeedbackError             the feedback cannot be stored or read
 ├── SessionClosedError        the session ended while the call was under way
 └── EngineError
     ├── EngineBusyError       the engine's command queue is full
@@ -73,6 +78,14 @@ class UnauthorizedError(RefusedError):
     close_code = 1008
 
 
+class OriginNotAllowedError(RefusedError):
+    """A page of another site asks, without a key."""
+
+    code = "origin_not_allowed"
+    http_status = 403
+    close_code = 1008
+
+
 class UnknownModelError(RefusedError):
     """The client asked for a model this server does not run."""
 
@@ -99,6 +112,34 @@ class UnknownSessionError(OmnicallError):
 
     code = "session_not_found"
     http_status = 404
+
+
+class RequestTooLargeError(OmnicallError):
+    """The body of a request is larger than its kind may be."""
+
+    code = "request_too_large"
+    http_status = 413
+
+
+class TooManySecretsError(OmnicallError):
+    """As many ephemeral secrets are valid as the server keeps."""
+
+    code = "too_many_client_secrets"
+    http_status = 429
+
+
+class FeedbackDisabledError(OmnicallError):
+    """This server takes no feedback."""
+
+    code = "feedback_disabled"
+    http_status = 403
+
+
+class FeedbackError(OmnicallError):
+    """The feedback cannot be stored or read."""
+
+    code = "feedback_unavailable"
+    http_status = 503
 
 
 class SessionClosedError(OmnicallError):

@@ -51,7 +51,8 @@ def call(
         str | None, typer.Option(help="omni (with frames) or audio; default by the inputs.")
     ] = None,
     voice: Annotated[
-        str | None, typer.Option(help="Voice: a name, or a recording whose voice to take on.")
+        str | None,
+        typer.Option(help="Voice: a name the server offers, or a recording to take it from."),
     ] = None,
     language: Annotated[str | None, typer.Option(help="en or zh.")] = None,
     instructions: Annotated[str | None, typer.Option(help="Task for the model.")] = None,

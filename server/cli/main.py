@@ -14,6 +14,8 @@ from server.cli.bench import bench
 from server.cli.call import call
 from server.cli.certs import certs
 from server.cli.doctor import doctor
+from server.cli.eval import evaluate
+from server.cli.feedback import feedback
 from server.cli.serve import serve
 from server.cli.settings import settings
 from server.errors import OmnicallError
@@ -28,6 +30,8 @@ app = typer.Typer(
 for command in (serve, call, doctor, certs, settings):
     app.command()(command)
 app.add_typer(bench, name="bench")
+app.add_typer(evaluate, name="eval")
+app.add_typer(feedback, name="feedback")
 
 
 def main() -> None:

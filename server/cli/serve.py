@@ -59,6 +59,8 @@ def serve(
     logging.basicConfig(
         level=config.log.level.upper(), format=LOG_FORMAT, stream=sys.stderr, force=True
     )
+    # It names every address it tries, the callers' among them.
+    logging.getLogger("aioice").setLevel(max(logging.WARNING, logging.root.level))
     with bind(config) as listener:
         run(config, listener)
 

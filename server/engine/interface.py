@@ -7,6 +7,7 @@ a response carries its ``response_id``; whoever no longer wants that response dr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -102,6 +103,8 @@ class EngineInfo:
     context_tokens: int
     parameters: int
     load_s: float
+    voices: Mapping[str, bytes] = field(default_factory=dict, repr=False, hash=False)
+    """Recordings the checkpoint brings, by name, as ``SessionSpec.voice_pcm`` takes them."""
 
     @property
     def label(self) -> str:

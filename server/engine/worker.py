@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from model.config import ConfigError
 from model.loading import CheckpointError, load_checkpoint
 from model.omni import OmniModel
 from model.pocket_checkpoint import UnknownCheckpointError, resolve
+from model.voices import load_voices
 from server.clock import Clock
-from server.config import Config
+from server.config import DEFAULT_VOICE, Config
 from server.engine.engine_parts import EngineParts
 from server.engine.engine_session import EngineSession
 from server.engine.inbox import Arrived, CommandInbox, refusal
@@ -39,12 +40,12 @@ from server.engine.interface import (
 )
 from server.engine.scheduler import NEVER_S, Batch, BatchLimits, Scheduler, WorkItem
 from server.engine.stages import Stages
-from server.errors import EngineError
+from server.errors import ConfigurationError, EngineError
 
 logger = logging.getLogger("omnicall.engine")
 
-LOAD_ERRORS = (CheckpointError, ConfigError, UnknownCheckpointError)
-"""What is wrong with a checkpoint, in words for whoever runs the server."""
+LOAD_ERRORS = (CheckpointError, ConfigError, ConfigurationError, UnknownCheckpointError)
+"""What is wrong with a checkpoint or does not go with it, in words for whoever runs the server."""
 MAX_FAILED_STEPS = 3
 """Batched steps that may fail unforeseen within ``FAILURE_WINDOW_S`` before the engine gives up."""
 FAILURE_WINDOW_S = 60.0
@@ -73,6 +74,7 @@ class EngineWorker:
         clock: Clock,
         *,
         load_s: float = 0.0,
+        voices: Mapping[str, bytes] | None = None,
         stages: Callable[[EngineParts], Stages] | None = None,
     ) -> None:
         """Allocate the rows of all sessions.
@@ -83,6 +85,7 @@ class EngineWorker:
             emit: Takes every event, in order; may block, which slows the engine down.
             clock: Deadlines and timings.
             load_s: What loading took, for ``EngineInfo``.
+            voices: What the checkpoint brings, for ``EngineInfo``.
             stages: Makes what runs the batches; the model itself where None.
         """
         n_rows = config.session.max_sessions
@@ -112,6 +115,7 @@ class EngineWorker:
             context_tokens=context_tokens,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             load_s=load_s,
+            voices=voices or {},
         )
 
     # --- any thread
@@ -249,14 +253,27 @@ def load_worker(config: Config, emit: Emit, clock: Clock) -> EngineWorker:
     """Load the checkpoint of the settings and make its worker; call in the owner thread.
 
     Raises:
-        CheckpointError, ConfigError, UnknownCheckpointError: The checkpoint cannot be loaded
-            (``LOAD_ERRORS``).
+        CheckpointError, ConfigError, UnknownCheckpointError: The checkpoint cannot be loaded.
+        ConfigurationError: It has no such voice. All of them are ``LOAD_ERRORS``.
     """
     started_s = time.monotonic()
     # The number of threads is a property of the calling thread.
     torch.set_num_threads(config.checkpoint.threads or max(1, (os.cpu_count() or 1) - 1))
     folder = resolve(config.checkpoint.path)
+    voices = {name: pcm.astype("<i2").tobytes() for name, pcm in load_voices(folder).items()}
+    check_voice(config.session.voice, voices)
     model = load_checkpoint(folder, config.checkpoint.device, config.checkpoint.dtype)
     load_s = time.monotonic() - started_s
     logger.info("loaded %s on %s in %.1f s", folder.name, model.device, load_s)
-    return EngineWorker(model, config, emit, clock, load_s=load_s)
+    return EngineWorker(model, config, emit, clock, load_s=load_s, voices=voices)
+
+
+def check_voice(voice: str, voices: Collection[str]) -> None:
+    """Make sure that sessions can begin with this voice.
+
+    Raises:
+        ConfigurationError: The checkpoint does not bring it.
+    """
+    if voice != DEFAULT_VOICE and voice not in voices:
+        known = ", ".join((DEFAULT_VOICE, *voices))
+        raise ConfigurationError(f"session.voice is {voice!r}; this checkpoint has {known}")

@@ -70,7 +70,13 @@ class ResponseRequest:
 class Conversation:
     """One session's conversation on the wire."""
 
-    def __init__(self, settings: SessionObject) -> None:
+    def __init__(self, settings: SessionObject, *, sends_audio: bool = True) -> None:
+        """
+        Args:
+            settings: What is in effect at first.
+            sends_audio: False where speech leaves on a track, not in events.
+        """
+        self._sends_audio = sends_audio
         self.settings = settings
         """What is in effect; replaced by the connection at ``session.update``."""
         self.conversation_id = new_id("conv")
@@ -263,6 +269,7 @@ class Conversation:
             wants_audio=output.wants_audio,
             max_output_tokens=request.max_output_tokens,
             metadata=request.metadata,
+            sends_audio=self._sends_audio,
         )
         self._responses[output.response_id] = stream
         while len(self._responses) > MAX_PAST_RESPONSES:

@@ -35,7 +35,7 @@ class ErrorBody(BaseModel):
 def error_response(error: OmnicallError) -> JSONResponse:
     """The answer to a request that failed for a reason of ours."""
     headers: dict[str, str] = {}
-    if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if error.http_status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if error.http_status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

@@ -7,6 +7,7 @@ channel will do the same.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,9 @@ from server.gateway.conversation import Conversation, ResponseRequest
 from server.gateway.image_intake import ImageIntake
 from server.gateway.pending_requests import PendingRequests
 from server.gateway.session_settings import response_overrides, session_options
+from server.gateway.speaker import Speaker
 from server.gateway.speech_encoder import pcm_from_client
+from server.gateway.spoken_answers import SpokenAnswers
 from server.metrics import Metrics
 from server.protocol.client_events import (
     ClientEvent,
@@ -61,6 +64,7 @@ from server.session.events import (
     ResponseStarted,
     SessionEnded,
     SessionOutput,
+    Truncated,
     TurnCommitted,
     UnitDone,
 )
@@ -97,6 +101,7 @@ class RealtimeConnection:
         model_names: Sequence[str],
         context: GatewayContext,
         send: Callable[[ServerEvent], None],
+        speaker: Speaker | None = None,
     ) -> None:
         """
         Args:
@@ -105,13 +110,15 @@ class RealtimeConnection:
             model_names: Names the client may call the model by.
             context: What every connection shares.
             send: Takes each event on its way out.
+            speaker: Plays the speech; None sends it in events, and the client plays it.
         """
         self._session = session
         self._defaults = settings
         self._model_names = model_names
         self._context = context
         self._send = send
-        self._conversation = Conversation(settings)
+        self._conversation = Conversation(settings, sends_audio=speaker is None)
+        self._spoken = None if speaker is None else SpokenAnswers(speaker, self._tell_truncated)
         self._pending = PendingRequests()
         self._has_open_audio = False  # since the last commit or clear, without turn detection
         self._images = ImageIntake(
@@ -125,7 +132,11 @@ class RealtimeConnection:
 
     def greet(self) -> None:
         """Send the first event of the connection."""
-        self._send(SessionCreated(session=self.settings.to_wire(self._session.id)))
+        self._send(self.greeting())
+
+    def greeting(self) -> SessionCreated:
+        """The first event of a connection, with what is in effect now."""
+        return SessionCreated(session=self.settings.to_wire(self._session.id))
 
     async def run(self) -> SessionEnded:
         """Send what the session says until it ends; says how it ended.
@@ -141,6 +152,8 @@ class RealtimeConnection:
                     continue
             if not (isinstance(output, Problem) and self._report_refused(output)):
                 self._send_all(self._conversation.translate(output))
+                if self._spoken is not None:
+                    self._spoken.follow(output, self.settings.turn_detection)
         return ended
 
     async def receive(self, text: str) -> None:
@@ -194,12 +207,7 @@ class RealtimeConnection:
                 self._session.clear()
                 self._has_open_audio = False
             case OutputAudioBufferClear():
-                raise ProtocolError(
-                    "output_audio_buffer.clear is for WebRTC calls; here, stop playing and send "
-                    "response.cancel and conversation.item.truncate",
-                    code="unsupported_event",
-                    param="type",
-                )
+                self._clear_output()
             case SessionUpdate():
                 self._update(event)
             case ResponseCreate():
@@ -251,6 +259,19 @@ class RealtimeConnection:
             )
         self._conversation.expect_response(response_id, request)
         self._pending.expect(RESPONSE_REFUSED, response_id, event.event_id)
+
+    def _clear_output(self) -> None:
+        """The client wants silence: what is being said ends, and its rest was never heard."""
+        if self._spoken is None:
+            raise ProtocolError(
+                "output_audio_buffer.clear is for WebRTC calls; here, stop playing and send "
+                "response.cancel and conversation.item.truncate",
+                code="unsupported_event",
+                param="type",
+            )
+        for response_id in self._spoken.silence():
+            with contextlib.suppress(ProtocolError):  # it was cancelled before, as it should be
+                self._session.cancel(response_id)
 
     def _append_audio(self, text: str, param: str) -> None:
         """Decode and hand on audio; sound that cannot fit is refused before it is decoded."""
@@ -341,6 +362,9 @@ class RealtimeConnection:
         self._pending.expect(COMMIT_REFUSED, turn_id, event_id)
 
     # --- outputs
+
+    def _tell_truncated(self, response_id: str, heard_s: float) -> None:
+        self._send_all(self._conversation.translate(Truncated(response_id, heard_s)))
 
     def _send_all(self, events: Sequence[ServerEvent]) -> None:
         for event in events:

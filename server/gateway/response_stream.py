@@ -73,6 +73,7 @@ class ResponseStream:
         wants_audio: bool,
         max_output_tokens: int | Literal["inf"],
         metadata: dict[str, str] | None,
+        sends_audio: bool = True,
     ) -> None:
         self.response_id = response_id
         self.item_id = new_id("item")
@@ -84,6 +85,7 @@ class ResponseStream:
         self._wants_audio = wants_audio
         self._max_output_tokens = max_output_tokens
         self._metadata = metadata
+        self._sends_audio = sends_audio  # False: the speech leaves on a track of its own
         self._encoder = SpeechEncoder(settings.output_format)
         self._text = ""
         self._is_open = False
@@ -111,14 +113,16 @@ class ResponseStream:
         """More speech: 16-bit mono at 24 kHz."""
         events = self._opened()
         self.audio_s += duration_s(pcm, SPEECH_HZ)
-        return events + self._audio_delta(self._encoder.encode(pcm))
+        if self._sends_audio:
+            events += self._audio_delta(self._encoder.encode(pcm))
+        return events
 
     def finish(self, finished: ResponseFinished, *, with_timings: bool) -> list[ServerEvent]:
         """Nothing more comes."""
         events: list[ServerEvent] = []
         item: Item | None = None
         if self._is_open:
-            if finished.status is not ResponseStatus.CANCELLED:
+            if self._sends_audio and finished.status is not ResponseStatus.CANCELLED:
                 events += self._audio_delta(self._encoder.flush())
             is_complete = finished.status is ResponseStatus.COMPLETED
             item = self._item("completed" if is_complete else "incomplete")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from fastapi.security import HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
 from server.config import Config
 from server.engine.client import EngineClient
 from server.errors import UnknownModelError
-from server.gateway.auth import check_key, check_model, model_names
+from server.gateway.auth import Access, Caller, check_model, check_operator, model_names
 from server.gateway.error_bodies import ErrorBody
 from server.gateway.readiness import Readiness
 from server.metrics import Metrics
@@ -118,15 +119,46 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def key_check(config: Config) -> list[Any]:
-    """What a route depends on where a key is configured; nothing where none is."""
-    if not config.server.api_key:
-        return []
-    scheme = HTTPBearer(auto_error=False, description="The server's `api_key`.")
+    """What a route depends on that is for operators; a key is described where one is configured."""
 
     async def check(request: Request) -> None:
-        check_key(config.server.api_key, request.headers.get("authorization"))
+        check_operator(config, request)
 
+    if not config.server.api_key:
+        return [Depends(check)]
+    scheme = HTTPBearer(auto_error=False, description="The server's `api_key`.")
     return [Depends(scheme), Depends(check)]
+
+
+def caller_check(config: Config, let_in: Callable[[Request], Caller]) -> Any:
+    """What a route depends on that belongs to a call; an ephemeral secret is enough.
+
+    Args:
+        config: Says whether a key is described.
+        let_in: `Access.caller` for what begins a call, `Access.participant` for what comes after.
+
+    Returns:
+        A dependency whose value is the `Caller`.
+    """
+
+    async def check(request: Request) -> Caller:
+        return let_in(request)
+
+    if not config.server.api_key:
+        return Depends(check)
+    scheme = HTTPBearer(
+        auto_error=False,
+        scheme_name="KeyOrSecret",
+        description="The server's `api_key`, or an ephemeral secret made with it.",
+    )
+    described = Depends(scheme)
+
+    async def check_described(
+        request: Request, _: HTTPAuthorizationCredentials | None = described
+    ) -> Caller:
+        return let_in(request)
+
+    return Depends(check_described)
 
 
 def operations_router(
@@ -157,7 +189,7 @@ def operations_router(
         "/metrics",
         dependencies=key_check(config),
         response_class=Response,
-        responses=error_responses(401)
+        responses=error_responses(401, 403)
         | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def read_metrics() -> Response:
@@ -171,12 +203,12 @@ def models_router(engine: EngineClient, config: Config) -> APIRouter:
     """`/v1/models`."""
     router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=key_check(config))
 
-    @router.get("", responses=error_responses(401))
+    @router.get("", responses=error_responses(401, 403))
     async def list_models() -> ModelListBody:
         """The one checkpoint this server runs."""
         return ModelListBody(data=[_model_body(engine, config)])
 
-    @router.get("/{model:path}", responses=error_responses(401, 404))
+    @router.get("/{model:path}", responses=error_responses(401, 403, 404))
     async def retrieve_model(model: str) -> ModelBody:
         """The checkpoint, asked for by one of its names."""
         if not model:
@@ -187,33 +219,42 @@ def models_router(engine: EngineClient, config: Config) -> APIRouter:
     return router
 
 
-def sessions_router(manager: SessionManager, config: Config) -> APIRouter:
+def sessions_router(manager: SessionManager, config: Config, access: Access) -> APIRouter:
     """`/v1/realtime/sessions`."""
-    router = APIRouter(
-        prefix="/v1/realtime/sessions",
-        tags=["sessions"],
-        dependencies=key_check(config),
-    )
+    router = APIRouter(prefix="/v1/realtime/sessions", tags=["sessions"])
+    for_operators = key_check(config)
+    for_callers = [caller_check(config, access.participant)]
 
-    @router.get("", responses=error_responses(401))
+    @router.get("", dependencies=for_operators, responses=error_responses(401, 403))
     async def list_sessions() -> SessionListBody:
         """Every open session."""
         return SessionListBody(data=[_session_body(session) for session in manager.list()])
 
-    @router.get("/{session_id}", responses=error_responses(401, 404))
+    @router.get(
+        "/{session_id}", dependencies=for_operators, responses=error_responses(401, 403, 404)
+    )
     async def retrieve_session(session_id: SessionId) -> SessionBody:
         """One open session."""
         return _session_body(manager.get(session_id))
 
-    @router.delete("/{session_id}", responses=error_responses(401, 404))
+    @router.delete(
+        "/{session_id}", dependencies=for_operators, responses=error_responses(401, 403, 404)
+    )
     async def delete_session(session_id: SessionId) -> SessionDeletedBody:
         """End a session; its client is told and disconnected."""
         manager.delete(session_id)
         return SessionDeletedBody(id=session_id)
 
-    @router.post("/{session_id}/reset", responses=error_responses(401, 404, 409, 503))
+    @router.post(
+        "/{session_id}/reset",
+        dependencies=for_callers,
+        responses=error_responses(401, 403, 404, 409, 503),
+    )
     async def reset_session(session_id: SessionId) -> SessionBody:
-        """Make the model forget this call; the connection stays open, others are not touched."""
+        """Make the model forget this call; the connection stays open, others are not touched.
+
+        Callers may do it themselves: only they know the id of their session.
+        """
         session = manager.get(session_id)
         manager.reset(session_id)
         return _session_body(session)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from server.config import Config
-from server.engine.interface import SamplingSpec
+from server.config import DEFAULT_VOICE, Config
+from server.engine.interface import EngineInfo, SamplingSpec
 from server.errors import ProtocolError
 from server.media.pcm import MODEL_HZ, bytes_from_samples, samples_from_bytes
 from server.media.resampler import Resampler
 from server.protocol.client_events import ResponseWishes
 from server.protocol.session_object import (
+    VOICE_PARAM,
     VOICE_RATE_HZ,
     Sampling,
     ServerVad,
     SessionObject,
     WireVoice,
+    no_such_voice,
     refuse_tools,
     voice_in_effect,
 )
@@ -23,8 +27,14 @@ from server.protocol.session_patch import MAX_OUTPUT_TOKENS, MaxOutputTokens
 from server.session.options import ResponseOverrides, SessionOptions, TurnOptions, Voice
 
 
-def default_settings(config: Config, model: str) -> SessionObject:
-    """What a session begins with."""
+def default_settings(config: Config, model: str, info: EngineInfo | None = None) -> SessionObject:
+    """What a session begins with.
+
+    Args:
+        config: The server's settings.
+        model: Name of the model.
+        info: What runs behind the engine, and the voices it brings; None before it is loaded.
+    """
     turn = config.turn
     response = config.response.model_dump()
     max_output_tokens = response.pop("max_output_tokens")
@@ -41,8 +51,36 @@ def default_settings(config: Config, model: str) -> SessionObject:
         mode=config.session.mode,
         language=config.session.language,
         hd=config.session.hd,
+        voice=WireVoice(config.session.voice),
         sampling=Sampling(**response),
+        voices={} if info is None else info.voices,
     )
+
+
+def opening_settings(
+    config: Config,
+    model: str,
+    chosen: SessionObject | None,
+    info: EngineInfo | None = None,
+) -> SessionObject:
+    """What a call begins with: what its secret was made for, else the server's defaults.
+
+    Args:
+        config: The server's settings.
+        model: Name of the model as it is loaded now; the secret may be older.
+        chosen: The configuration an ephemeral secret brought, if one did.
+        info: As for :func:`default_settings`.
+
+    Raises:
+        ProtocolError: The secret names a voice that the checkpoint no longer brings.
+    """
+    defaults = default_settings(config, model, info)
+    if chosen is None:
+        return defaults
+    voice, voices = chosen.voice, defaults.voices
+    if info is not None and not (voice.pcm or voice.name == DEFAULT_VOICE or voice.name in voices):
+        raise no_such_voice(voice.name, voices, VOICE_PARAM)
+    return replace(chosen, model=model, voices=voices)
 
 
 def session_options(settings: SessionObject, config: Config) -> SessionOptions:
@@ -53,7 +91,7 @@ def session_options(settings: SessionObject, config: Config) -> SessionOptions:
         mode=settings.mode,
         language=settings.language,
         instructions=settings.instructions or None,
-        voice=_voice(settings.voice),
+        voice=_voice(settings),
         hd=settings.hd,
         output_audio=settings.output_modality == "audio",
         turn_detection=None
@@ -110,7 +148,7 @@ def response_overrides(
         param = "response.audio.output.voice"
         if (
             output.voice is not None
-            and voice_in_effect(output.voice, settings.voice, param) != settings.voice
+            and voice_in_effect(output.voice, settings, param) != settings.voice
         ):
             raise _unsupported(
                 "the voice is the session's; choose it with session.update before the first answer",
@@ -127,10 +165,14 @@ def response_overrides(
     )
 
 
-def _voice(voice: WireVoice) -> Voice | None:
+def _voice(settings: SessionObject) -> Voice | None:
     """The voice at the model's rate; None for the checkpoint's own."""
+    voice = settings.voice
     if not voice.pcm:
-        return None
+        # Names are checked before. Those that came before the checkpoint was loaded have no
+        # recording here, and until then no session begins.
+        pcm = settings.voices.get(voice.name)
+        return None if pcm is None else Voice(voice.name, pcm)
     resampler = Resampler(VOICE_RATE_HZ, MODEL_HZ)
     recording = np.concatenate([resampler.push(samples_from_bytes(voice.pcm)), resampler.flush()])
     return Voice(voice.name, bytes_from_samples(recording))

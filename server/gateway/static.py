@@ -32,7 +32,18 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
+    "Permissions-Policy": ", ".join(
+        (
+            "camera=(self)",
+            "microphone=(self)",
+            "display-capture=(self)",
+            "screen-wake-lock=(self)",
+            "autoplay=(self)",
+            "geolocation=()",
+            "payment=()",
+            "usb=()",
+        )
+    ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }

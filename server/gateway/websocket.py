@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -13,14 +12,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.engine.client import EngineClient
 from server.errors import OmnicallError, ProtocolError, RefusedError
-from server.gateway.auth import SUBPROTOCOL, check_key, check_model, model_names
+from server.gateway.auth import SUBPROTOCOL, Access, check_model, model_names
 from server.gateway.error_bodies import error_response
 from server.gateway.http_server import ABORT_EXTENSION
+from server.gateway.outbox import Outbox, SlowClientError
 from server.gateway.realtime_connection import GatewayContext, RealtimeConnection
-from server.gateway.session_settings import default_settings, session_options
+from server.gateway.session_settings import opening_settings, session_options
 from server.protocol.codec import encode_server_event
 from server.protocol.ids import new_id
-from server.protocol.server_events import ServerEvent
 from server.session.events import SessionEnded
 from server.session.session import Session
 from server.session.session_manager import SessionManager
@@ -46,59 +45,20 @@ MAX_REASON_BYTES = 123
 CLOSE_TIMEOUT_S = 1.0
 
 
-class SlowClientError(Exception):
-    """The client does not take what is sent to it."""
-
-
-class Outbox:
-    """Events on their way to one client, in order.
-
-    Bounded: no event is ever dropped, a client that leaves ``max_events`` waiting is given up.
-    """
-
-    def __init__(self, max_events: int) -> None:
-        self._max_events = max_events
-        self._events: deque[ServerEvent] = deque()
-        self._changed = asyncio.Event()
-        self._is_closed = False
-
-    def put(self, event: ServerEvent) -> None:
-        """Add an event; after :meth:`close` it is forgotten.
-
-        Raises:
-            SlowClientError: Too many wait already.
-        """
-        if self._is_closed:
-            return
-        if len(self._events) >= self._max_events:
-            raise SlowClientError(f"{self._max_events} events wait to be sent")
-        self._events.append(event)
-        self._changed.set()
-
-    def close(self) -> None:
-        """Nothing more comes; what waits is still handed out."""
-        self._is_closed = True
-        self._changed.set()
-
-    async def get(self) -> ServerEvent | None:
-        """The next event; None when closed and empty. Cancelling is safe, nothing is lost."""
-        while not self._events:
-            if self._is_closed:
-                return None
-            self._changed.clear()
-            await self._changed.wait()
-        return self._events.popleft()
-
-
 class RealtimeWebSocket:
     """Serves WebSocket connections of one app."""
 
     def __init__(
-        self, manager: SessionManager, engine: EngineClient, context: GatewayContext
+        self,
+        manager: SessionManager,
+        engine: EngineClient,
+        context: GatewayContext,
+        access: Access,
     ) -> None:
         self._manager = manager
         self._engine = engine
         self._context = context
+        self._access = access
         self._n_open = 0
         self._none_open = asyncio.Event()
         self._none_open.set()
@@ -146,14 +106,10 @@ class RealtimeWebSocket:
             OmnicallError: It is refused; nothing was given out.
         """
         config = self._context.config
-        check_key(
-            config.server.api_key,
-            websocket.headers.get("authorization"),
-            websocket.scope["subprotocols"],
-        )
+        caller = self._access.caller(websocket)
         names = model_names(config, self._engine.info)
         check_model(websocket.query_params.get("model"), names)
-        settings = default_settings(config, names[0])
+        settings = opening_settings(config, names[0], caller.session, self._engine.info)
         session = self._manager.admit(session_options(settings, config))
         self._context.metrics.sessions.inc()
         outbox = Outbox(config.server.send_queue_events)

@@ -303,6 +303,30 @@ class ResponseOutputTextDone(_ContentEvent):
     text: str
 
 
+# --- sound of a WebRTC call
+
+
+class OutputAudioBufferStarted(ServerEvent):
+    """The answer begins to be heard."""
+
+    type: Literal["output_audio_buffer.started"] = "output_audio_buffer.started"
+    response_id: str
+
+
+class OutputAudioBufferStopped(ServerEvent):
+    """The answer was heard to its end."""
+
+    type: Literal["output_audio_buffer.stopped"] = "output_audio_buffer.stopped"
+    response_id: str
+
+
+class OutputAudioBufferCleared(ServerEvent):
+    """What was not heard of the answer was thrown away."""
+
+    type: Literal["output_audio_buffer.cleared"] = "output_audio_buffer.cleared"
+    response_id: str
+
+
 # --- extensions, for sessions that asked for them
 
 

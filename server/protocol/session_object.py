@@ -9,10 +9,11 @@ what the client gets (tools, prompt templates, speech rate) is refused.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from server.config import DEFAULT_VOICE
 from server.errors import ProtocolError
 from server.protocol.audio_formats import AudioFormat, PcmFormat
 from server.protocol.payload import decode_base64, decoded_bytes
@@ -29,7 +30,6 @@ from server.protocol.session_patch import (
     VoiceReference,
 )
 
-DEFAULT_VOICE = "default"
 REFERENCE_VOICE = "reference"
 """Name of a recorded voice that came without one."""
 STOCK_VOICES = frozenset(
@@ -47,11 +47,14 @@ STOCK_VOICES = frozenset(
         "verse",
     }
 )
-"""Names stock clients send unasked; each gets the checkpoint's own voice and is told so."""
+"""Names stock clients send unasked; each gets the checkpoint's own voice and is told so,
+unless the checkpoint brings a voice of that name."""
 VOICE_RATE_HZ = 24_000
 """Rate of a voice's recording, the dialect's own."""
 MAX_VOICE_S = 30
 MAX_VOICE_BYTES = MAX_VOICE_S * VOICE_RATE_HZ * 2
+MAX_SHOWN_CHARACTERS = 80
+VOICE_PARAM = "session.audio.output.voice"
 EAGERNESS_SILENCE_MS = {"high": 300, "low": 1000}
 """Silence that ends a turn for the eagerness of ``semantic_vad``; others keep the default."""
 
@@ -85,7 +88,8 @@ class WireVoice:
 
     name: str = DEFAULT_VOICE
     pcm: bytes = field(default=b"", repr=False)
-    """Recording, 16-bit little-endian mono at 24 kHz; empty for the checkpoint's own voice."""
+    """Recording the client sent, 16-bit little-endian mono at 24 kHz; empty for a voice of the
+    checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,9 @@ class SessionObject:
     hd: bool = False
     sampling: Sampling = field(default_factory=Sampling)
     extensions: frozenset[Extension] = frozenset()
+    voices: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    """What the checkpoint offers, not a choice: recordings by name, 16-bit little-endian mono at
+    16 kHz. Empty before it is loaded."""
 
     def to_wire(self, session_id: str) -> dict[str, Any]:
         """The ``session`` of ``session.created`` and ``session.updated``."""
@@ -206,8 +213,13 @@ def apply_patch(
     return replace(current, **changes)
 
 
-def voice_in_effect(wish: VoicePatch, current: WireVoice, param: str) -> WireVoice:
+def voice_in_effect(wish: VoicePatch, current: SessionObject, param: str) -> WireVoice:
     """The voice a client gets for the one it names.
+
+    Args:
+        wish: A name, or a recording.
+        current: What is in effect, with the voices there are.
+        param: Where the wish stands, for the error.
 
     Raises:
         ProtocolError: An unknown name or an unusable recording.
@@ -216,12 +228,24 @@ def voice_in_effect(wish: VoicePatch, current: WireVoice, param: str) -> WireVoi
         pcm = _recording(wish.reference_audio, f"{param}.reference_audio")
         return WireVoice(wish.id or REFERENCE_VOICE, pcm)
     name = wish.id if isinstance(wish, VoiceReference) else wish
-    if name == current.name:
-        return current
+    if name is None:
+        raise ProtocolError(
+            "a voice has an id or reference_audio", code="invalid_value", param=param
+        )
+    if name == current.voice.name:
+        return current.voice
+    if name in current.voices:
+        return WireVoice(name)
     if name in STOCK_VOICES:
         return WireVoice()
-    raise ProtocolError(
-        f"there is no voice {name!r}; name {DEFAULT_VOICE!r} or send "
+    raise no_such_voice(name, current.voices, param)
+
+
+def no_such_voice(name: str, voices: Collection[str], param: str) -> ProtocolError:
+    """What a client is told that names a voice this checkpoint does not bring."""
+    known = ", ".join(repr(each) for each in (DEFAULT_VOICE, *voices))
+    return ProtocolError(
+        f"there is no voice {name[:MAX_SHOWN_CHARACTERS]!r}; name one of {known}, or send "
         '{"reference_audio": base64} to have a recorded voice taken on',
         code="invalid_value",
         param=param,
@@ -338,5 +362,5 @@ def _output_changes(current: SessionObject, patch: AudioOutputPatch) -> dict[str
     if patch.format is not None:
         changes["output_format"] = patch.format
     if patch.voice is not None:
-        changes["voice"] = voice_in_effect(patch.voice, current.voice, "session.audio.output.voice")
+        changes["voice"] = voice_in_effect(patch.voice, current, VOICE_PARAM)
     return changes

@@ -208,10 +208,10 @@ class Session:
         self._line.do(self._turns.clear)
 
     def add_message(self, message: TextMessage) -> None:
-        """Add typed text to the conversation."""
+        """Add typed text to the conversation, after what was seen and heard until now."""
         self._take_input()
         self._ensure_open()
-        self._line.do(partial(self._history.prefill, message, is_committed=True))
+        self._line.do(partial(self._turns.type, message))
 
     def respond(self, overrides: ResponseOverrides | None = None) -> str:
         """Ask for a response; returns its id.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from server.clock import Clock
-from server.config import Config
+from server.config import Config, PlayoutConfig
 from server.engine.client import EngineClient, EngineStatus
 from server.errors import (
     EngineUnavailableError,
@@ -79,8 +79,12 @@ class SessionManager:
         rows = self._config.session.max_sessions if info is None else info.n_rows
         return min(self._config.session.max_sessions, rows)
 
-    def admit(self, options: SessionOptions) -> Session:
+    def admit(self, options: SessionOptions, playout: PlayoutConfig | None = None) -> Session:
         """A new session, which is running already.
+
+        Args:
+            options: What it begins with.
+            playout: How its speech is paced, where the transport wants that its own way.
 
         Raises:
             ServerDrainingError: The server is shutting down.
@@ -93,10 +97,13 @@ class SessionManager:
             raise EngineUnavailableError(f"the model is {self._engine.status}; try again soon")
         if len(self._sessions) >= self.limit:
             raise ServerFullError(f"all {self.limit} calls are taken; try again later")
+        config = self._config
+        if playout is not None:
+            config = config.model_copy(update={"playout": playout})
         session = Session(
             new_id("sess"),
             options,
-            self._config,
+            config,
             self._engine,
             self._clock,
             self._new_voice_activity,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from server.clock import Clock
-from server.engine.interface import ImageFrame, InputUnit
+from server.engine.interface import ImageFrame, InputUnit, TextMessage
 from server.errors import ProtocolError
 from server.media.pcm import MODEL_HZ, Samples, duration_s
 from server.protocol.ids import new_id
@@ -117,6 +117,11 @@ class TurnTaking:
         unit = None if is_open else self._path.flush()
         if unit is not None:
             self._prefill(unit)
+
+    def type(self, message: TextMessage) -> None:
+        """Add typed text, after the picture under which it was typed."""
+        self.flush_context()
+        self._history.prefill(message, is_committed=True)
 
     def on_response_finished(self) -> None:
         """Answer the turn that ended while the model was speaking."""

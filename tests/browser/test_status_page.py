@@ -2,78 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager
+from functools import partial
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect
 
+from tests.browser.conftest import (
+    DESKTOP,
+    FAKE_DEVICES,
+    PHONE,
+    SCREENSHOTS,
+    WAIT_MS,
+    Launch,
+    Visit,
+    visiting,
+)
+from tests.browser.page_audits import CONTRASTS
 from tests.integration.conftest import ServerProcess, ready_server
 
 pytestmark = pytest.mark.browser
 
-SCREENSHOTS = Path(__file__).parents[2] / "test-output"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
-WAIT_MS = 15_000
 REFRESH_MS = 5000
 """How often the page asks again."""
 MINIMUM_CONTRAST = 4.5
 MINIMUM_TARGET_PX = 44
-
-CSP_LISTENER = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", (event) => {
-  window.violations.push(`${event.violatedDirective}: ${event.blockedURI}`);
-});
-"""
-CONTRASTS = """
-() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const luminance = (colour) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((value) => {
-      const part = value / 255;
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const isSeeThrough = (colour) => colour === "transparent" || /, 0\\)$/.test(colour);
-  const behind = (node) => {
-    let at = node;
-    while (at !== null && isSeeThrough(getComputedStyle(at).backgroundColor)) {
-      at = at.parentElement;
-    }
-    return at === null ? "white" : getComputedStyle(at).backgroundColor;
-  };
-  const texts = [...document.body.querySelectorAll("*")].filter(
-    (node) =>
-      node.checkVisibility() &&
-      [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()),
-  );
-  return texts.map((node) => {
-    const shades = [getComputedStyle(node).color, behind(node)].map(luminance);
-    const [dark, light] = shades.sort((a, b) => a - b);
-    return [node.textContent.trim().slice(0, 40), (light + 0.05) / (dark + 0.05)];
-  });
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -82,64 +36,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip("no Chromium on this machine: make browser installs one")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        try:
-            yield launched
-        finally:
-            launched.close()
-
-
-@dataclass
-class Visit:
-    """One visit of the page, and what the browser complained of."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    """Errors and warnings on the console, uncaught exceptions, failed requests."""
-
-    def violations(self) -> list[str]:
-        """What the content security policy kept from happening."""
-        found: list[str] = self.page.evaluate("() => window.violations")
-        return found
-
-
 Visiting = Callable[..., AbstractContextManager[Visit]]
 
 
 @pytest.fixture
-def visit(browser: Browser, server: ServerProcess) -> Visiting:
-    """Open the page in a fresh profile; leaving the block closes it and checks for complaints."""
-
-    @contextmanager
-    def opened(
-        prepare: Callable[[Page], object] = lambda _: None, **context: Any
-    ) -> Iterator[Visit]:
-        context = {"viewport": DESKTOP, "locale": "en-US", "color_scheme": "light"} | context
-        with browser.new_context(ignore_https_errors=True, **context) as profile:
-            profile.add_init_script(CSP_LISTENER)
-            page = profile.new_page()
-            visit = Visit(page)
-
-            def on_console(message: ConsoleMessage) -> None:
-                if message.type in ("error", "warning"):
-                    visit.complaints.append(message.text)
-
-            page.on("console", on_console)
-            page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-            page.on("requestfailed", lambda request: visit.complaints.append(request.url))
-            prepare(page)
-            page.goto(server.http)
-            yield visit
-            assert visit.complaints == []
-            assert visit.violations() == []
-
-    return opened
+def visit(launch: Launch, server: ServerProcess) -> Visiting:
+    return partial(visiting, launch(FAKE_DEVICES), f"{server.http}/status.html")
 
 
 def expect_state(page: Page, text: str) -> None:
@@ -274,12 +176,13 @@ def test_the_page_can_be_used_without_seeing_it_or_a_mouse(visit: Visiting) -> N
             box = button.bounding_box()
             assert box is not None and min(box["width"], box["height"]) >= MINIMUM_TARGET_PX
         reached = []
-        for _ in range(4):
+        for _ in range(5):
             page.keyboard.press("Tab")
             reached.append(page.evaluate("() => document.activeElement.textContent.trim()"))
             outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
             assert outline == "solid", "focus is visible"
-        assert reached == ["English", "中文", "The HTTP interface (OpenAPI)", "Metrics"]
+        links = ["Call from this browser", "The HTTP interface (OpenAPI)", "Metrics"]
+        assert reached == ["English", "中文", *links]
 
 
 @pytest.mark.parametrize("name", ["The HTTP interface (OpenAPI)", "Metrics"])

@@ -12,7 +12,7 @@ Every session gets the first reply for its first ``Respond``, and so on; the las
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from server.engine.client import EngineStatus, SessionSink, StatusCallback
 from server.engine.interface import (
@@ -44,6 +44,7 @@ class FakeEngine:
         ready: bool = True,
         checkpoint: str = "fake",
         n_rows: int = 4,
+        voices: Mapping[str, bytes] | None = None,
     ) -> None:
         """
         Args:
@@ -54,6 +55,7 @@ class FakeEngine:
             ready: False: it has to be started first.
             checkpoint: Name shown in ``info``.
             n_rows: Rows shown in ``info``.
+            voices: Recordings shown in ``info``.
         """
         self.commands: list[Command] = []
         """Every command accepted, in order."""
@@ -67,7 +69,9 @@ class FakeEngine:
         self._rejections: dict[str, tuple[str, str]] = {}
         self._n_opened = 0
         self._status = EngineStatus.READY if ready else EngineStatus.STARTING
-        self._info = EngineInfo(checkpoint, True, "cpu", "float32", n_rows, 8192, 1_000_000, 0.1)
+        self._info = EngineInfo(
+            checkpoint, True, "cpu", "float32", n_rows, 8192, 1_000_000, 0.1, voices or {}
+        )
 
     # --- the surface of EngineClient
 

@@ -36,6 +36,7 @@ from server.engine.interface import (
     Usage,
     WasReset,
 )
+from server.media.pcm import duration_s
 from tests.fakes.scripted_replies import SPEECH_HZ, Reply, speech_pcm
 
 SYSTEM_TOKENS = 20
@@ -217,10 +218,10 @@ class FakeRow:
             running.text += piece.text
             mark = self._remember(piece.text)
             self._emit(TextChunk(self._session_id, response_id, piece.text, mark))
-        if piece.audio_s and running.command.spec.audio:
+        pcm = piece.pcm or speech_pcm(piece.audio_s)
+        if pcm and running.command.spec.audio:
             running.ttfa_s = passed_s if running.ttfa_s is None else running.ttfa_s
-            running.audio_s += piece.audio_s
-            pcm = speech_pcm(piece.audio_s)
+            running.audio_s += duration_s(pcm, SPEECH_HZ)
             self._emit(AudioChunk(self._session_id, response_id, pcm, len(running.text)))
         self._schedule(running, number + 1)
 

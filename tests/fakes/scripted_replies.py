@@ -16,6 +16,8 @@ class Piece:
     text: str = ""
     audio_s: float = 0.0
     after_s: float = 0.0
+    pcm: bytes = b""
+    """Speech to hand out in place of ``audio_s`` of the stand-in."""
 
 
 @dataclass(frozen=True, slots=True)

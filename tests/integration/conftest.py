@@ -56,7 +56,7 @@ class ServerProcess:
         return httpx.get(self.http + path, verify=False, timeout=10, **options)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
-        """One REST request without a body."""
+        """One REST request."""
         return httpx.post(self.http + path, verify=False, timeout=10, **options)
 
     def engine_process(self) -> psutil.Process:
@@ -70,6 +70,7 @@ def start_server(folder: Path, *arguments: str) -> ServerProcess:
     command = [sys.executable, "-m", "server", "serve", "--host", "127.0.0.1", "--port", "0"]
     command += ["--checkpoint", str(GOLDEN)]
     command += ["--set", f"server.cert_file={folder / 'cert.pem'}"]
+    command += ["--set", f"feedback.database={folder / 'feedback.sqlite3'}"]
     command += ["--set", f"server.key_file={folder / 'key.pem'}", *arguments]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONWARNINGS": "default"}

@@ -205,11 +205,35 @@ def test_openapi_describes_what_is_there_and_nothing_else() -> None:
         "/v1/realtime/sessions",
         "/v1/realtime/sessions/{session_id}",
         "/v1/realtime/sessions/{session_id}/reset",
+        "/v1/realtime/info",
+        "/v1/realtime/client_secrets",
+        "/v1/realtime/calls",
+        "/v1/realtime/calls/{call_id}/hangup",
+        "/v1/realtime/ice_servers",
+        "/v1/feedback",
     }
     assert "422" not in json.dumps(schema)
     assert "securitySchemes" not in schema["components"]
     keyed = app_with(FakeEngine(), Config.model_validate({"server": {"api_key": "k"}})).openapi()
     assert "securitySchemes" in keyed["components"]
+
+
+def test_a_page_of_an_allowed_site_may_read_the_answers_and_others_may_not() -> None:
+    config = Config.model_validate({"access": {"allowed_origins": ["https://shop.example"]}})
+    path = "/v1/realtime/client_secrets"
+    with TestClient(app_with(FakeEngine(), config)) as client:
+        question = {
+            "Origin": "https://shop.example",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type",
+        }
+        assert client.options(path, headers=question).status_code == 200
+        made = client.post(path, headers={"Origin": "https://shop.example"})
+        assert made.status_code == 200
+        assert made.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        foreign = client.post(path, headers={"Origin": "https://evil.example"})
+        assert foreign.status_code == 403
+        assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
 def test_two_apps_share_nothing() -> None:

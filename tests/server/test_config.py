@@ -32,6 +32,10 @@ def test_the_command_line_wins_over_the_environment_over_the_file(tmp_path: Path
         ("[sever]\nport = 1\n", "sever"),
         ("[turn]\nthreshold = 2.0\n", "turn.threshold"),
         ("[context]\nlow_tokens = 9000\n", "low_tokens < high_tokens"),
+        ("[access]\nallowed_origins = ['shop.example']\n", "is no origin; write https://host"),
+        ("[access]\nallowed_origins = ['https://shop.example/page']\n", "is no origin"),
+        ("[access]\nallowed_origins = ['ftp://shop.example']\n", "is no origin"),
+        ("[access]\nallowed_origins = 5\n", "access.allowed_origins"),
         ("[server\n", "not valid TOML"),
     ],
 )
@@ -50,6 +54,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_unknown_environment_keys_are_errors() -> None:
     with pytest.raises(ConfigurationError, match=r"server\.colour"):
         load_config(environment={"OMNICALL_SERVER__COLOUR": "red"})
+
+
+def test_a_list_can_be_written_as_words_between_commas() -> None:
+    text = "https://One.example, http://two.example:8080"
+    config = load_config(environment={"OMNICALL_ACCESS__ALLOWED_ORIGINS": text})
+    assert config.access.allowed_origins == ("https://one.example", "http://two.example:8080")
+    assert load_config(overrides={"access": {"allowed_origins": ""}}).access == Config().access
 
 
 def test_settings_are_frozen() -> None:

@@ -15,7 +15,7 @@ from server.cli.main import app, main
 
 pytestmark = pytest.mark.integration
 
-COMMANDS = {"serve", "call", "doctor", "certs", "settings", "bench"}
+COMMANDS = {"serve", "call", "doctor", "certs", "settings", "bench", "eval", "feedback"}
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

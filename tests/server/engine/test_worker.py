@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import pytest
 
 from model.omni import OmniModel
-from server.config import EngineConfig, SessionConfig
+from server.clock import SystemClock
+from server.config import CheckpointConfig, EngineConfig, SessionConfig
 from server.engine.interface import (
     Cancel,
     Close,
@@ -23,9 +27,17 @@ from server.engine.interface import (
     UnitPrefilled,
 )
 from server.engine.scheduler import Batch, Stage
-from server.engine.worker import MAX_FAILED_STEPS, EngineBrokenError
+from server.engine.worker import (
+    LOAD_ERRORS,
+    MAX_FAILED_STEPS,
+    EngineBrokenError,
+    EngineWorker,
+    load_worker,
+)
+from server.errors import ConfigurationError
 from tests.fakes.stepped_engine import SteppedEngine
-from tests.server.engine.conftest import tiny_config
+from tests.fakes.voiced_checkpoint import ALAN_S, CLARA_S, voiced_checkpoint
+from tests.server.engine.conftest import TINY_CHECKPOINT, tiny_config
 
 pytestmark = pytest.mark.unit
 
@@ -174,3 +186,28 @@ def test_opening_and_closing_in_one_go_leaves_nothing(engine: SteppedEngine) -> 
     engine.send(Open("a", SPEC), unit("a"), Close("a"))
     engine.settle()
     assert engine.events == []
+
+
+def load(folder: Path, voice: str = "default") -> EngineWorker:
+    config = tiny_config(
+        checkpoint=CheckpointConfig(path=str(folder), device="cpu", threads=1),
+        session=SessionConfig(max_sessions=1, voice=voice),
+    )
+    return load_worker(config, lambda _: None, SystemClock())
+
+
+def test_the_engine_tells_the_voices_its_checkpoint_brings(tmp_path: Path) -> None:
+    info = load(voiced_checkpoint(tmp_path / "voiced"), "clara").info
+    assert list(info.voices) == ["alan", "clara"]
+    seconds = {name: len(pcm) / 32_000 for name, pcm in info.voices.items()}
+    assert seconds == {"alan": ALAN_S, "clara": CLARA_S}, "16-bit at 16 kHz"
+    assert pickle.loads(pickle.dumps(info)) == info
+    assert "voices" not in repr(info)
+
+
+def test_a_default_voice_the_checkpoint_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"'bea'; this checkpoint has default$"):
+        load(TINY_CHECKPOINT, "bea")
+    with pytest.raises(ConfigurationError, match="'bea'; this checkpoint has default, alan, clara"):
+        load(voiced_checkpoint(tmp_path / "voiced"), "bea")
+    assert issubclass(ConfigurationError, LOAD_ERRORS), "told without a traceback"

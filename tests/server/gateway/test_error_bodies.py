@@ -11,6 +11,7 @@ from server.errors import (
     OmnicallError,
     ProtocolError,
     ServerFullError,
+    TooManySecretsError,
     UnauthorizedError,
     UnknownModelError,
 )
@@ -42,7 +43,8 @@ def test_an_error_has_the_body_of_the_openai_api(
 
 
 def test_a_client_is_told_when_to_come_back_and_how_to_come_in() -> None:
-    assert int(error_response(ServerFullError("full")).headers["retry-after"]) > 0
+    for error in (ServerFullError("full"), TooManySecretsError("many")):
+        assert int(error_response(error).headers["retry-after"]) > 0
     assert error_response(UnauthorizedError("no")).headers["www-authenticate"] == "Bearer"
 
 

@@ -174,3 +174,35 @@ async def test_a_key_guards_everything_but_health_and_readiness() -> None:
             key = {"Authorization": "Bearer sesame"}
             assert (await http.get(path, headers=key)).status_code == 200
         assert (await http.post("/v1/realtime/sessions/x/reset")).status_code == 401
+
+
+@pytest.mark.asyncio
+async def test_a_caller_with_a_secret_resets_its_own_call_and_is_no_operator() -> None:
+    config = local_config(server={"api_key": "sesame"})
+    async with served(config=config) as (server, http):
+        key = {"Authorization": "Bearer sesame"}
+        made = await http.post("/v1/realtime/client_secrets", headers=key)
+        secret = {"Authorization": f"Bearer {made.json()['value']}"}
+        async with server.call(additional_headers=secret) as call:
+            session_id = (await next_event(call))["session"]["id"]
+            path = f"/v1/realtime/sessions/{session_id}"
+            assert (await http.post(f"{path}/reset", headers=secret)).status_code == 200
+            for method, other in (
+                ("GET", path),
+                ("DELETE", path),
+                ("GET", "/v1/realtime/sessions"),
+                ("GET", "/metrics"),
+            ):
+                refused = await http.request(method, other, headers=secret)
+                assert refused.status_code == 401
+                assert "only places calls" in refused.json()["error"]["message"]
+
+
+@pytest.mark.asyncio
+async def test_pages_of_other_sites_do_not_operate_a_server_without_a_key() -> None:
+    async with served(Origin="https://evil.example") as (_, http):
+        for path in ("/metrics", "/v1/models", "/v1/realtime/sessions"):
+            refused = await http.get(path)
+            assert refused.status_code == 403
+            assert error_code(refused) == "origin_not_allowed"
+        assert (await http.get("/ready")).status_code == 200

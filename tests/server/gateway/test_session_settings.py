@@ -8,12 +8,18 @@ from typing import Any
 import pytest
 
 from server.config import Config
+from server.engine.interface import EngineInfo
 from server.errors import ProtocolError
-from server.gateway.session_settings import default_settings, response_overrides, session_options
+from server.gateway.session_settings import (
+    default_settings,
+    opening_settings,
+    response_overrides,
+    session_options,
+)
 from server.protocol.audio_formats import PcmuFormat
 from server.protocol.client_events import ResponseWishes
 from server.protocol.session_object import WireVoice
-from server.session.options import SessionOptions
+from server.session.options import SessionOptions, Voice
 
 pytestmark = pytest.mark.unit
 
@@ -25,6 +31,8 @@ CONFIG = Config.model_validate(
     }
 )
 DEFAULTS = default_settings(CONFIG, "pocket")
+VOICES = {"alan": b"\x01\x00", "clara": b"\x02\x00"}
+INFO = EngineInfo("pocket", True, "cpu", "float32", 4, 8192, 1_000_000, 0.1, VOICES)
 
 
 def wishes(**fields: Any) -> ResponseWishes:
@@ -35,6 +43,12 @@ def wishes(**fields: Any) -> ResponseWishes:
 def test_untouched_settings_are_the_server_s_own(config: Config) -> None:
     options = session_options(default_settings(config, "pocket"), config)
     assert options == SessionOptions.from_config(config)
+
+
+def test_a_call_begins_with_what_its_secret_was_made_for_and_the_model_that_is_loaded() -> None:
+    assert opening_settings(CONFIG, "pocket", None) == DEFAULTS
+    chosen = replace(default_settings(CONFIG, "before loading"), instructions="be brief")
+    assert opening_settings(CONFIG, "pocket", chosen) == replace(DEFAULTS, instructions="be brief")
 
 
 def test_what_a_client_chose_reaches_the_session() -> None:
@@ -61,6 +75,36 @@ def test_a_recorded_voice_is_brought_to_the_model_s_rate() -> None:
     assert voice.name == "me"
     assert len(voice.pcm) == 2 * 16_000
     assert session_options(settings, CONFIG).voice == voice
+
+
+def test_a_voice_of_the_checkpoint_brings_its_recording() -> None:
+    settings = replace(default_settings(CONFIG, "pocket", INFO), voice=WireVoice("alan"))
+    assert session_options(settings, CONFIG).voice == Voice("alan", VOICES["alan"])
+    assert session_options(default_settings(CONFIG, "pocket", INFO), CONFIG).voice is None
+
+
+def test_sessions_that_name_no_voice_get_the_server_s_choice() -> None:
+    config = Config.model_validate({"session": {"voice": "clara"}})
+    settings = default_settings(config, "pocket", INFO)
+    assert settings.voice == WireVoice("clara")
+    assert session_options(settings, config).voice == Voice("clara", VOICES["clara"])
+
+
+def test_before_the_checkpoint_is_loaded_its_voices_are_not_known() -> None:
+    config = Config.model_validate({"session": {"voice": "clara"}})
+    early = default_settings(config, "pocket")
+    assert session_options(early, config).voice is None, "and no session is given out then"
+    later = opening_settings(config, "pocket", early, INFO)
+    assert session_options(later, config).voice == Voice("clara", VOICES["clara"])
+
+
+def test_a_secret_whose_voice_is_gone_says_so() -> None:
+    chosen = replace(DEFAULTS, voice=WireVoice("bea"))
+    with pytest.raises(ProtocolError, match="no voice 'bea'; name one of 'default', 'alan'"):
+        opening_settings(CONFIG, "pocket", chosen, INFO)
+    recorded = replace(DEFAULTS, voice=WireVoice("bea", b"\x01\x00"))
+    assert opening_settings(CONFIG, "pocket", recorded, INFO).voice == recorded.voice
+    assert opening_settings(CONFIG, "pocket", DEFAULTS, INFO).voices == VOICES
 
 
 def test_no_wishes_are_no_overrides() -> None:
@@ -120,3 +164,10 @@ def test_the_voice_of_one_answer_is_the_session_s() -> None:
     with pytest.raises(ProtocolError, match="voice is the session's"):
         response_overrides(wishes(audio={"output": {"voice": "alloy"}}), recorded)
     assert response_overrides(wishes(audio={"output": {"voice": "me"}}), recorded) is not None
+
+
+def test_one_answer_cannot_have_another_of_the_checkpoint_s_voices() -> None:
+    settings = replace(default_settings(CONFIG, "pocket", INFO), voice=WireVoice("alan"))
+    assert response_overrides(wishes(audio={"output": {"voice": "alan"}}), settings) is not None
+    with pytest.raises(ProtocolError, match="voice is the session's"):
+        response_overrides(wishes(audio={"output": {"voice": "clara"}}), settings)

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server.engine.client import EngineStatus
-from server.engine.interface import Command, Respond
+from server.engine.interface import Command, Open, Respond
 from server.gateway.websocket import Outbox, SlowClientError
 from server.protocol.server_events import InputAudioBufferCleared
 from tests.fakes.fake_engine import FakeEngine, reply
@@ -133,6 +133,57 @@ async def test_a_browser_brings_its_key_as_a_subprotocol_and_gets_realtime_back(
         offered = ["realtime", "openai-insecure-api-key.sesame"]
         async with server.call(subprotocols=offered) as call:
             assert call.subprotocol == "realtime"
+
+
+@pytest.mark.asyncio
+async def test_a_call_with_a_secret_begins_with_what_the_secret_was_made_for() -> None:
+    session = {
+        "type": "realtime",
+        "instructions": "be brief",
+        "mode": "audio",
+        "audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 0.25}}},
+    }
+    async with live_server(config=local_config(server={"api_key": "sesame"})) as server:
+        async with server.http(headers={"Authorization": "Bearer sesame"}) as http:
+            made = await http.post("/v1/realtime/client_secrets", json={"session": session})
+        offered = ["realtime", f"openai-insecure-api-key.{made.json()['value']}"]
+        for _ in range(2):
+            async with server.call(subprotocols=offered, origin="https://shop.example") as call:
+                told = (await next_event(call))["session"]
+                assert (told["instructions"], told["mode"]) == ("be brief", "audio")
+                assert told["audio"]["input"]["turn_detection"]["threshold"] == 0.25
+                assert call.subprotocol == "realtime"
+                await send(call, "conversation.item.create", item=TYPED)
+                await until(call, "conversation.item.done")
+                opened = server.engine.submitted(told["id"], Open)
+                assert opened[0].spec.instructions == "be brief"
+
+
+@pytest.mark.asyncio
+async def test_a_secret_that_is_not_valid_is_a_401_with_and_without_a_key() -> None:
+    for key in ("", "sesame"):
+        async with live_server(config=local_config(server={"api_key": key})) as server:
+            offered = ["realtime", "openai-insecure-api-key.ek_stale"]
+            status, error = await refusal(server, subprotocols=offered)
+            assert (status, error["code"]) == (401, "invalid_api_key")
+            assert "ek_stale" not in error["message"]
+
+
+@pytest.mark.asyncio
+async def test_a_page_of_another_site_is_a_403_before_the_upgrade() -> None:
+    async with live_server() as server:
+        status, error = await refusal(server, origin="https://evil.example")
+        assert (status, error["code"]) == (403, "origin_not_allowed")
+        async with server.call(origin=server.http_url) as call:
+            assert (await next_event(call))["type"] == "session.created"
+        refused = server.metric("omnicall_sessions_refused_total", code="origin_not_allowed")
+        assert refused == 1
+    allowed = local_config(access={"allowed_origins": ["https://shop.example"]})
+    async with (
+        live_server(config=allowed) as server,
+        server.call(origin="https://shop.example") as call,
+    ):
+        assert (await next_event(call))["type"] == "session.created"
 
 
 @pytest.mark.asyncio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -173,6 +174,42 @@ def test_a_recording_becomes_the_voice() -> None:
     assert updated(session, audio={"output": {"voice": "me"}}).voice == session.voice
     nameless = updated(audio={"output": {"voice": {"reference_audio": recording}}})
     assert nameless.voice.name == "reference"
+
+
+VOICED = replace(DEFAULTS, voices={"alan": b"\x01\x00", "echo": b"\x02\x00"})
+
+
+def test_a_voice_of_the_checkpoint_is_chosen_by_name() -> None:
+    session = updated(VOICED, audio={"output": {"voice": "alan"}})
+    assert session.voice == WireVoice("alan")
+    assert session.to_wire("s")["audio"]["output"]["voice"] == "alan"
+    assert updated(VOICED, audio={"output": {"voice": {"id": "alan"}}}).voice == session.voice
+    assert updated(session, audio={"output": {"voice": "default"}}).voice == WireVoice()
+    assert updated(session, audio={"output": {"voice": "sage"}}).voice == WireVoice()
+
+
+def test_a_voice_of_the_checkpoint_comes_before_the_stock_name_it_bears() -> None:
+    assert updated(VOICED, audio={"output": {"voice": "echo"}}).voice == WireVoice("echo")
+
+
+def test_a_recording_keeps_the_name_its_client_gave_it() -> None:
+    own = {"id": "alan", "reference_audio": base64.b64encode(b"\x05\x06").decode()}
+    session = updated(VOICED, audio={"output": {"voice": own}})
+    assert session.voice.pcm == b"\x05\x06"
+    assert updated(session, audio={"output": {"voice": "alan"}}).voice == session.voice
+
+
+def test_an_unknown_voice_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ProtocolError, match=r"no voice 'x{80}'; name one of 'default', 'alan'"):
+        updated(VOICED, audio={"output": {"voice": "x" * 5000}})
+    with pytest.raises(ProtocolError, match="id or reference_audio"):
+        updated(VOICED, audio={"output": {"voice": {}}})
+
+
+def test_voices_are_an_offer_and_no_part_of_what_is_in_effect() -> None:
+    assert VOICED == DEFAULTS
+    assert "voices" not in VOICED.to_wire("s")
+    assert "voices" not in repr(VOICED)
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ async def test_typed_text_and_a_frame_alone_are_answered() -> None:
         call.session.respond(ResponseOverrides(output_audio=False, max_output_tokens=7))
         await call.until(ResponseFinished)
         assert not call.all_of(ResponseAudio)
-        message, unit, _, _ = engine.remembered(call.session.id)
+        unit, message, _, _ = engine.remembered(call.session.id)
         assert message == TextMessage("user", "What is this?")
         assert unit == InputUnit(0, b"", FRAME)
         (respond,) = engine.submitted(call.session.id, Respond)
