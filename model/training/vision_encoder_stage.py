@@ -41,7 +41,8 @@ class VisionEncoderStage:
         Args:
             model: Whose vision tower and resampler are trained.
             n_classes: Classes of each question of :attr:`PictureBatch.labels`.
-            n_grid_classes: Classes of each question of :attr:`PictureBatch.grids`.
+            n_grid_classes: Classes of each question of :attr:`PictureBatch.grids`; where there are
+                any, outlines are learnt, too.
         """
         self._model = model
         config = model.config
@@ -62,16 +63,18 @@ class VisionEncoderStage:
         for head in self._grid_heads:
             nn.init.normal_(head.weight, std=hidden**-0.5, generator=generator)
             nn.init.zeros_(head.bias)
-        self._outline_head = nn.Linear(hidden, OUTLINE_CELLS**2)
-        nn.init.normal_(self._outline_head.weight, std=hidden**-0.5, generator=generator)
-        nn.init.zeros_(self._outline_head.bias)
+        # Who knows what is where knows its outline, too.
+        self._outline_heads = nn.ModuleList([nn.Linear(hidden, OUTLINE_CELLS**2)] if places else [])
+        for head in self._outline_heads:
+            nn.init.normal_(head.weight, std=hidden**-0.5, generator=generator)
+            nn.init.zeros_(head.bias)
         self.module: nn.Module = nn.ModuleDict(
             {
                 "vision": model.vpm,
                 "resampler": model.resampler,
                 "heads": self._heads,
                 "grid_heads": self._grid_heads,
-                "outline_head": self._outline_head,
+                "outline_head": self._outline_heads,
             }
         )
         self.module.requires_grad_(True)
@@ -110,7 +113,7 @@ class VisionEncoderStage:
         if batch.grids:
             answered |= self._place_losses(batch, features, rows, columns)
             answered["loss"] = answered["loss"] + answered["places"]
-        if batch.silhouettes is not None:
+        if batch.silhouettes is not None and self._outline_heads:
             outlines = self._outline_loss(batch.silhouettes, features, rows, columns)
             answered["loss"] = answered["loss"] + OUTLINE_WEIGHT * outlines
             answered["outlines"] = outlines
@@ -141,7 +144,7 @@ class VisionEncoderStage:
         by_patch = cells.reshape(len(cells), rows, OUTLINE_CELLS, columns, OUTLINE_CELLS)
         targets = by_patch.transpose(0, 1, 3, 2, 4).reshape(*features.shape[:2], -1)
         wanted = torch.from_numpy(targets.astype(np.float32)).to(features.device)
-        return F.binary_cross_entropy_with_logits(self._outline_head(features).float(), wanted)
+        return F.binary_cross_entropy_with_logits(self._outline_heads[0](features).float(), wanted)
 
 
 def sample_grid(grid: np.ndarray, rows: int, columns: int) -> np.ndarray:

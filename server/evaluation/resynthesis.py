@@ -9,7 +9,6 @@ import numpy as np
 import soxr
 import torch
 import torch.nn.functional as F
-from pesq import NoUtterancesError, pesq
 from pystoi import stoi
 from torch import Tensor
 
@@ -35,6 +34,9 @@ class Quality:
 def quality_of(original: np.ndarray, remade: np.ndarray) -> Quality | None:
     """Compare two clips of one length, float ``[n]`` at 24 kHz; None where PESQ hears
     no speech."""
+    # Built from source: nobody needs it who only reads or tests this module.
+    from pesq import NoUtterancesError, pesq
+
     pair = [
         soxr.resample(np.asarray(clip, np.float32), SPEECH_SAMPLE_RATE_HZ, PESQ_HZ)
         for clip in (original, remade)

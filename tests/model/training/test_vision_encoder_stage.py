@@ -58,7 +58,9 @@ def test_outlines_are_learnt_patch_by_patch(tmp_path: Path) -> None:
     images = pictures().images
     outlines = (images.max(axis=3) > 100).astype(np.uint8) * 255
     batch = replace(pictures(), silhouettes=outlines)
-    stage = VisionEncoderStage(fresh_model(), {"which colour?": 3, "where is it?": 2})
+    stage = VisionEncoderStage(
+        fresh_model(), {"which colour?": 3, "where is it?": 2}, {"colour here": 4}
+    )
     summary = train(stage, [batch], tmp_path, 150, learning_rate=2e-3)
     assert summary.losses["outlines"] < 0.15
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from server.evaluation.speech_material import SpeechMaterial
 from tests.model.training.speech_data.toy_speech import needs
 from tests.server.evaluation.placed_calls import answered, planned
 
+needs_pesq = pytest.mark.skipif(find_spec("pesq") is None, reason="pesq was not built here")
 pytestmark = [pytest.mark.integration, needs(Engine.FLITE), needs(Engine.FESTIVAL)]
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -62,6 +64,7 @@ def judged(calls: list[PlacedCall], speech: SpeechMaterial) -> Report:
     return report
 
 
+@needs_pesq
 def test_replies_that_are_the_teachers_own_are_as_good_as_the_teachers(
     speech: SpeechMaterial,
 ) -> None:
@@ -82,11 +85,13 @@ def test_replies_that_are_the_teachers_own_are_as_good_as_the_teachers(
     assert any(call["turns"][-1]["heard"] for call in report["transcripts"])
 
 
+@needs_pesq
 def test_the_other_voice_is_the_wrong_one(speech: SpeechMaterial) -> None:
     report = judged(spoken(speech, by_the_other=True), speech)
     assert report["speech"]["right_voice"]["score"]["percent"] == 0.0
 
 
+@needs_pesq
 def test_silence_is_understood_by_nobody_and_nobodys_voice(speech: SpeechMaterial) -> None:
     call = planned("seen")[0]
     report = judged([answered(call, voice="clara"), answered(call, "", voice="alan")], speech)
