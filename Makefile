@@ -19,7 +19,7 @@ else echo "not installed: $(2). To install: sudo apt-get install $(1)"; fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser voices run test check check-web format bench eval-pocket doctor certs readme clean
+.PHONY: help install browser voices network run test check check-web format bench eval-pocket doctor certs readme clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,10 +41,14 @@ voices: ## Install the speech synthesisers that training data and their tests us
 	@if command -v flite >/dev/null && command -v espeak-ng >/dev/null && command -v festival >/dev/null; then exit 0; \
 	else $(call apt-install,flite espeak-ng festival festvox-us-slt-hts festvox-kdlpc16k,flite espeak-ng and festival; their tests will be skipped without them); fi
 
+network: ## Install coturn and iproute2, with which calls through relays and bad networks are tested
+	@if command -v turnserver >/dev/null && command -v ip >/dev/null; then exit 0; \
+	else $(call apt-install,coturn iproute2,coturn and iproute2; their tests will be skipped without them); fi
+
 run: $(INSTALLED) ## Serve https://localhost:8443 with the default checkpoint
 	$(BIN)/omnicall serve $(RUN_ARGS)
 
-test: install voices ## Run all tests with coverage
+test: install voices network ## Run all tests with coverage
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST_ARGS)
 	$(BIN)/python -m coverage report --fail-under=90

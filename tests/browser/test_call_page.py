@@ -37,6 +37,9 @@ ANSWER = "There is a small red house on the hill."
 LONG_ANSWER = "This is a long story about a house."
 POLL_MS = 100
 SETTLE_MS = 1000
+HEARD, MUTED = 500, 50
+"""The loudest sample of a second with a beep, and of one of silence, which a codec and the
+concealment of a late packet do not always bring back as zeros."""
 MAX_HEARINGS = 4
 """A receiver without its share of the processor stretches speech; the best hearing counts."""
 SOCKETS = """
@@ -237,14 +240,16 @@ def test_mute_keeps_the_microphone_from_the_model_and_back(
 ) -> None:
     with calling(beeping, server, transport, interruption=False) as (visit, session_id):
         page = visit.page
-        wait_for(page, lambda: max(loudness(server, session_id), default=0) > 500)
+        wait_for(page, lambda: max(loudness(server, session_id), default=0) > HEARD)
         page.get_by_role("button", name="Mute", exact=True).click()
         expect(page.get_by_role("button", name="Unmute")).to_have_attribute("aria-pressed", "true")
         n_before = len(loudness(server, session_id))
         # Silence ends a turn, so that units of silence alone follow.
-        wait_for(page, lambda: loudness(server, session_id)[n_before + 2 :][-1:] == [0])
+        wait_for(
+            page, lambda: (loudness(server, session_id)[n_before + 2 :] or [HEARD])[-1] < MUTED
+        )
         page.get_by_role("button", name="Unmute").click()
-        wait_for(page, lambda: loudness(server, session_id)[-1] > 500)
+        wait_for(page, lambda: loudness(server, session_id)[-1] > HEARD)
 
 
 def test_the_camera_is_seen_until_it_is_off_and_then_the_screen(

@@ -15,6 +15,7 @@ import heapq
 import os
 import random
 import select
+import shutil
 import struct
 import subprocess
 import sys
@@ -57,6 +58,8 @@ def why_not() -> str:
     """Why there can be no such network here; empty when there can."""
     if os.geteuid() != 0 or not os.access(TUN, os.R_OK | os.W_OK):
         return "network namespaces need root and /dev/net/tun"
+    if shutil.which("ip") is None:
+        return "iproute2 is not installed"
     name = f"omnicall-{os.getpid()}-try"
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False)
     if made.returncode:
