@@ -1,6 +1,7 @@
 """Figures of WebRTC calls: delay, behaviour on a bad network, many calls, many hang-ups.
 
     python -m tests.benchmarks.bench_webrtc beep  [--seconds 30]
+    python -m tests.benchmarks.bench_webrtc page  [--seconds 30]
     python -m tests.benchmarks.bench_webrtc lossy [--seconds 300] [--loss 0.02] [--blackout]
     python -m tests.benchmarks.bench_webrtc calls [--calls 50] [--silero]
     python -m tests.benchmarks.bench_webrtc cycles [--cycles 200]
@@ -13,14 +14,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import shutil
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from server.gateway.static import WEB_CLIENT
+from tests.benchmarks.page_beeps import RECORDER, RECORDER_FILE
 from tests.fakes.lossy_link import FAR_ADDRESS, Weather, lossy_network
 
 CALLS_PER_PROCESS = 10
@@ -119,6 +125,21 @@ def beep(options: argparse.Namespace) -> None:
     show_call(server, caller)
 
 
+def page(options: argparse.Namespace) -> None:
+    """Round trip on loopback through the page in a real browser, its receiver included."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        pages = Path(shutil.copytree(WEB_CLIENT, Path(folder) / "pages"))
+        (pages / RECORDER_FILE).write_text(RECORDER, encoding="utf-8")
+        with python("echo_server", "127.0.0.1", port, 4, "--pages", pages) as server:
+            expect(server, "ready")
+            url = f"http://127.0.0.1:{port}"
+            with python("page_beeps", url, options.seconds) as browser:
+                expect(browser, "connected")
+                heard = said(browser)
+    show("round trip in the page", delays_ms(heard["beeps"], heard["echoes"]), len(heard["beeps"]))
+
+
 def show_call(server: dict[str, Any], caller: dict[str, Any]) -> None:
     """Both delays of a call."""
     beeps = caller["beeps"]
@@ -207,6 +228,9 @@ def main() -> None:
     kind = kinds.add_parser("beep")
     kind.add_argument("--seconds", type=float, default=30)
     kind.set_defaults(run=beep)
+    kind = kinds.add_parser("page")
+    kind.add_argument("--seconds", type=float, default=30)
+    kind.set_defaults(run=page)
     kind = kinds.add_parser("lossy")
     kind.add_argument("--seconds", type=float, default=300)
     kind.add_argument("--rtt-ms", type=float, default=100)
