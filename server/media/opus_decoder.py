@@ -42,8 +42,15 @@ class OpusDecoder:
             frames = self._codec.decode(av.Packet(payload))
         except av.FFmpegError:
             return NO_SAMPLES
-        pieces = [frame.to_ndarray()[0].astype(np.int16, copy=False) for frame in frames]
+        pieces = [_samples(frame) for frame in frames]
+        if len(pieces) == 1:
+            return pieces[0]
         return np.concatenate(pieces) if pieces else NO_SAMPLES
+
+
+def _samples(frame: av.AudioFrame) -> Samples:
+    """A view of the frame, which it keeps alive; ``to_ndarray`` takes six times as long."""
+    return np.frombuffer(memoryview(frame.planes[0]), dtype=np.int16, count=frame.samples)
 
 
 def opus_samples(payload: bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from server.errors import ProtocolError
 from server.media.pcm import FULL_SCALE, LARGEST, MODEL_HZ, NO_SAMPLES, Samples
@@ -65,7 +66,9 @@ class Resampler:
 
     def _resample(self, samples: Samples, *, last: bool) -> Samples:
         assert self._stream is not None
+        wave: NDArray[np.float32]
         wave = self._stream.resample_chunk(samples.astype(np.float32), last=last)
+        np.rint(wave, out=wave)
         # Band-limiting overshoots at full scale; wrapping round would be a loud crack.
-        resampled: Samples = np.clip(np.rint(wave), -FULL_SCALE, LARGEST).astype(np.int16)
-        return resampled
+        np.clip(wave, -FULL_SCALE, LARGEST, out=wave)
+        return wave.astype(np.int16)

@@ -165,7 +165,8 @@ def lossy(options: argparse.Namespace) -> None:
 def calls(options: argparse.Namespace) -> None:
     """Many silent calls on one gateway."""
     port = free_port()
-    arguments = ["127.0.0.1", port, options.calls, *(["--silero"] if options.silero else [])]
+    arguments = ["127.0.0.1", port, options.calls, "--no-echo"]
+    arguments += ["--silero"] if options.silero else []
     with python("echo_server", *arguments) as server:
         expect(server, "ready")
         told(server, "begin")

@@ -1,6 +1,7 @@
-"""A gateway whose sessions repeat what they hear, and that says what this cost.
+"""A gateway whose sessions repeat what they hear, or just listen, and that says what this cost.
 
-    python -m tests.benchmarks.echo_server HOST PORT MAX_CALLS [--silero] [--pages FOLDER]
+    python -m tests.benchmarks.echo_server HOST PORT MAX_CALLS [--silero] [--no-echo]
+        [--pages FOLDER]
 
 Says "ready" when it is; at the word "report" it prints one line of JSON.
 """
@@ -84,7 +85,7 @@ def placed(metrics: Metrics) -> int:
 
 
 async def serve(
-    host: str, port: int, max_calls: int, *, silero: bool, pages: Path = WEB_CLIENT
+    host: str, port: int, max_calls: int, *, silero: bool, echo: bool, pages: Path
 ) -> None:
     config = Config.model_validate(
         {
@@ -93,7 +94,8 @@ async def serve(
             "webrtc": {"include_loopback": True},
         }
     )
-    session_manager.Session = EchoSession  # type: ignore[misc]
+    if echo:
+        session_manager.Session = EchoSession  # type: ignore[misc]
     engine = FakeEngine(n_rows=max_calls)
     activity = SileroVoiceActivity if silero else Quiet
     app = create_app(config, engine, SystemClock(), new_voice_activity=activity, web_client=pages)
@@ -143,6 +145,7 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("max_calls", type=int)
     parser.add_argument("--silero", action="store_true")
+    parser.add_argument("--no-echo", action="store_true")
     parser.add_argument("--pages", type=Path, default=WEB_CLIENT)
     parser.add_argument("--log", default="WARNING")
     options = parser.parse_args()
@@ -154,6 +157,7 @@ def main() -> None:
             options.port,
             options.max_calls,
             silero=options.silero,
+            echo=not options.no_echo,
             pages=options.pages,
         )
     )
