@@ -29,6 +29,8 @@ STATE_FILE, LOG_FILE, CURVES_FILE = "training.pt", "log.jsonl", "curves.png"
 SEED_STRIDE = 1_000_003
 """Prime, so that runs of neighbouring seeds share no step's random numbers."""
 MAX_SEED = 2**63
+NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""What processors with bfloat16 of their own are told by, Intel's and AMD's, then ARM's."""
 
 BatchSource = Callable[[int], Iterable[Any]]
 """``source(step)``: batches from that step on; the same for the same step, always."""
@@ -72,7 +74,7 @@ class TrainingSettings:
     betas: tuple[float, float] = (0.9, 0.98)
     clip_norm: float = 1.0
     bf16: bool = False
-    """Autocast to bfloat16; weights stay float32."""
+    """Autocast to bfloat16 where the device computes in it; weights stay float32."""
     device: str = "cpu"
     save_every_steps: int = 250
     log_every_steps: int = 10
@@ -123,6 +125,9 @@ class Trainer:
         self.folder = folder
         self.step = 0
         self._device = torch.device(settings.device)
+        self._bf16 = settings.bf16 and computes_bf16(self._device)
+        if settings.bf16 and not self._bf16:
+            logger.warning("%s: this processor has no bfloat16; computing in float32", stage.name)
         on_cpu = self._device.type == "cpu"
         self._clock = clock or (time.process_time if on_cpu else time.perf_counter)
         self._total_steps = settings.steps
@@ -213,7 +218,7 @@ class Trainer:
         rate = learning_rate(self.step, settings, self._total_steps)
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["rate_scale"]
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=settings.bf16):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             losses = self.stage.losses(batch)
         losses["loss"].backward()
         parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
@@ -238,7 +243,7 @@ class Trainer:
         for batch in held_out:
             with (
                 torch.no_grad(),
-                torch.autocast(self._device.type, torch.bfloat16, enabled=self.settings.bf16),
+                torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16),
             ):
                 losses = self.stage.losses(batch)
             for name, value in losses.items():
@@ -276,6 +281,15 @@ class Trainer:
         self.step = state["step"]
         self._total_steps = state["total_steps"]
         self._used_before_s = state["used_s"]
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 itself; a CPU that imitates it takes ten times as
+    long as in float32."""
+    if device.type != "cpu":
+        return True
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in NATIVE_BF16)
 
 
 def make_optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:

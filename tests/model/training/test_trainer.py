@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from model.training.run_log import RunLog
 from model.training.trainer import (
+    NATIVE_BF16,
     ResumeError,
     Trainer,
     TrainingSettings,
@@ -140,6 +141,24 @@ def test_a_step_that_is_not_a_number_changes_nothing(tmp_path: Path) -> None:
     Trainer(stage, settings(steps=1), tmp_path).run(repeated([torch.full((8, 4), torch.inf)]))
     for parameter, old in zip(stage.module.parameters(), before, strict=True):
         assert torch.equal(parameter, old)
+
+
+@pytest.mark.parametrize("feature", [*NATIVE_BF16, None])
+def test_bfloat16_is_used_where_the_processor_has_it(
+    feature: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capabilities = {} if feature is None else {feature: True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    stage, seen = LineStage(), []
+    plain = stage.losses
+
+    def losses(batch: Tensor) -> dict[str, Tensor]:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return plain(batch)
+
+    monkeypatch.setattr(stage, "losses", losses)
+    Trainer(stage, settings(steps=2, bf16=True), tmp_path).run(source, held_out=[torch.ones(8, 4)])
+    assert set(seen) == {feature is not None}
 
 
 def test_only_matrices_decay_and_only_free_parameters_are_trained() -> None:
