@@ -24,9 +24,11 @@ from server.engine.process_main import StopEngine, engine_main
 from server.errors import EngineBusyError, EngineUnavailableError
 
 STOP_GRACE_S = 5.0
-"""Time the process gets to end after it was asked."""
-TERMINATE_GRACE_S = 1.0
-"""Time it gets after SIGTERM, before SIGKILL."""
+"""Time the process gets to end after it was asked, before SIGKILL."""
+EXIT_CODE_S = 1.0
+"""Time until the exit code of a process is known whose pipe is closed."""
+LEFT_TO_THE_PARENT = (signal.SIGINT, signal.SIGTERM)
+"""Signals that the engine process leaves to its parent, which decides when it ends."""
 
 
 class CommandWriter:
@@ -107,7 +109,7 @@ class ProcessEngineClient(SupervisedEngineClient):
         process = context.Process(
             target=engine_main, args=(self._config, theirs), name="omnicall-engine", daemon=True
         )
-        with _interrupts_blocked():
+        with _signals_blocked():
             process.start()
         theirs.close()  # or the end of the child would not close the pipe
         writer = CommandWriter(ours, self._config.engine.max_pending_commands)
@@ -156,11 +158,8 @@ class ProcessEngineClient(SupervisedEngineClient):
     def _end(self, process: BaseProcess) -> None:
         """Make sure the process is gone."""
         if process.is_alive():
-            process.terminate()
-            process.join(TERMINATE_GRACE_S)
-        if process.is_alive():
             process.kill()
-            process.join()
+        process.join()
 
     def _request_stop(self) -> None:
         writer = self._writer
@@ -181,15 +180,15 @@ class ProcessEngineClient(SupervisedEngineClient):
 
 
 @contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Block SIGINT for this thread and for what it starts.
+def _signals_blocked() -> Iterator[None]:
+    """Block :data:`LEFT_TO_THE_PARENT` for this thread and for what it starts.
 
-    The terminal sends Ctrl-C to the engine process too, which can ignore it only once its imports
-    are done; until then what it inherits must protect it.
+    A terminal sends Ctrl-C, and a service manager SIGTERM, to the engine process too, which can
+    ignore it only once its imports are done; until then what it inherits must protect it.
     """
-    # Its own start unblocks SIGINT: it must run before.
+    # Its own start unblocks these signals: it must run before.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_PARENT)
     try:
         yield
     finally:
@@ -198,7 +197,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 def _death_of(process: BaseProcess) -> str:
     # The pipe closes a moment before the exit code is known.
-    process.join(TERMINATE_GRACE_S)
+    process.join(EXIT_CODE_S)
     code = process.exitcode
     if code is not None and code < 0:
         return f"the engine process was killed by signal {-code}"

@@ -101,8 +101,9 @@ class EnginePipe:
 
 def engine_main(config: Config, connection: Connection) -> None:
     """Entry of the process. Returns when stopped; exits with 1 when the engine failed."""
-    # The terminal sends Ctrl-C to the whole group; the parent decides when the engine ends.
+    # Terminals and service managers signal the whole group; the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # Before torch is imported: threads that spin at barriers starve the gateway of its core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     logging.basicConfig(

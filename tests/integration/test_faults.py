@@ -94,7 +94,9 @@ def test_a_stopped_server_lets_a_running_answer_finish_and_leaves_no_process(
             await greedy(call)
             await ask(call, "hello", max_output_tokens=12)
             await until(call, "response.output_audio.delta")
-            server.process.terminate()
+            # As a service manager does: the server and everything under it.
+            for process in (engine, server.process):
+                process.send_signal(signal.SIGTERM)
             done = await until(call, "response.done")
             await asyncio.wait_for(call.wait_closed(), 20)
             assert call.close_code is not None

@@ -1,4 +1,5 @@
-"""Ctrl-C in the terminal of `omnicall serve`: an orderly end, without a word too many."""
+"""Ctrl-C in the terminal of `omnicall serve`, or SIGTERM of a service manager: an orderly end,
+without a word too many."""
 
 from __future__ import annotations
 
@@ -19,21 +20,25 @@ from tests.integration.conftest import (
 
 pytestmark = pytest.mark.integration
 
-INTERRUPTED = 130
+ENDED_BY = {signal.SIGINT: (130,), signal.SIGTERM: (0, -signal.SIGTERM)}
+"""Exit codes of a server that was signalled."""
 HELPERS = 2
 """Processes under the server: the engine, and the resource tracker of multiprocessing."""
 
 
-def press_ctrl_c(server: ServerProcess) -> list[psutil.Process]:
-    """Interrupt the server and all under it, as a terminal does; returns those under it."""
+def signal_all(server: ServerProcess, number: signal.Signals) -> list[psutil.Process]:
+    """Signal the server and all under it, as a terminal does; returns those under it."""
     helpers = psutil.Process(server.process.pid).children(recursive=True)
-    for process in [psutil.Process(server.process.pid), *helpers]:
-        process.send_signal(signal.SIGINT)
+    # Those under it first: that is the order in which it must not matter.
+    for process in [*helpers, psutil.Process(server.process.pid)]:
+        process.send_signal(number)
     return helpers
 
 
-def assert_ends_cleanly(server: ServerProcess, helpers: list[psutil.Process]) -> None:
-    assert server.process.wait(STOP_TIMEOUT_S) == INTERRUPTED
+def assert_ends_cleanly(
+    server: ServerProcess, helpers: list[psutil.Process], number: signal.Signals = signal.SIGINT
+) -> None:
+    assert server.process.wait(STOP_TIMEOUT_S) in ENDED_BY[number]
     server.reader.join(STOP_TIMEOUT_S)
     log = "".join(server.log)
     for word in ("Traceback", "Aborted", "KeyboardInterrupt", "Exception", "Warning", "ERROR"):
@@ -43,11 +48,12 @@ def assert_ends_cleanly(server: ServerProcess, helpers: list[psutil.Process]) ->
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
 
 
-def test_a_server_that_serves_ends_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", ENDED_BY, ids=lambda number: number.name)
+def test_a_server_that_serves_ends_in_order(number: signal.Signals, tmp_path: Path) -> None:
     server = start_server(tmp_path)
     try:
         wait_until_ready(server)
-        assert_ends_cleanly(server, press_ctrl_c(server))
+        assert_ends_cleanly(server, signal_all(server, number), number)
     finally:
         stop_server(server)
 
@@ -56,7 +62,7 @@ def test_an_impatient_hand_gets_the_same_orderly_end(tmp_path: Path) -> None:
     server = start_server(tmp_path)
     try:
         wait_until_ready(server)
-        helpers = press_ctrl_c(server)
+        helpers = signal_all(server, signal.SIGINT)
         server.process.send_signal(signal.SIGINT)
         assert_ends_cleanly(server, helpers)
     finally:
@@ -69,6 +75,6 @@ def test_a_server_that_still_loads_ends_as_quietly(tmp_path: Path) -> None:
     try:
         while len(psutil.Process(server.process.pid).children(recursive=True)) < HELPERS:
             pause.wait(0.01)
-        assert_ends_cleanly(server, press_ctrl_c(server))
+        assert_ends_cleanly(server, signal_all(server, signal.SIGINT))
     finally:
         stop_server(server)

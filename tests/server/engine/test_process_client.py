@@ -156,7 +156,6 @@ async def _fails_to_start(client: ProcessEngineClient) -> None:
 
 async def test_a_stopped_process_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_client, "STOP_GRACE_S", 0.1)
-    monkeypatch.setattr(process_client, "TERMINATE_GRACE_S", 0.1)
     client = ProcessEngineClient(tiny_config())
     await client.start()
     pid = client.pid
