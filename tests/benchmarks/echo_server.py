@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import uvloop
 
 from server.app import create_app
 from server.clock import SystemClock
@@ -151,16 +152,18 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=options.log)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    asyncio.run(
-        serve(
-            options.host,
-            options.port,
-            options.max_calls,
-            silero=options.silero,
-            echo=not options.no_echo,
-            pages=options.pages,
+    # As `omnicall serve` does: uvicorn takes it where it is installed.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(
+            serve(
+                options.host,
+                options.port,
+                options.max_calls,
+                silero=options.silero,
+                echo=not options.no_echo,
+                pages=options.pages,
+            )
         )
-    )
 
 
 if __name__ == "__main__":
