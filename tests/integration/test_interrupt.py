@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,15 @@ ENDED_BY = {signal.SIGINT: (130,), signal.SIGTERM: (0, -signal.SIGTERM)}
 """Exit codes of a server that was signalled."""
 HELPERS = 2
 """Processes under the server: the engine, and the resource tracker of multiprocessing."""
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Tests that run in the background of a script inherit that Ctrl-C is ignored, and so would
+    the server."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def signal_all(server: ServerProcess, number: signal.Signals) -> list[psutil.Process]:
