@@ -284,8 +284,8 @@ class Trainer:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself; a CPU that imitates it takes ten times as
-    long as in float32."""
+    """Whether the device multiplies bfloat16 itself; a CPU that imitates it takes seven to
+    nine times as long as in float32."""
     if device.type != "cpu":
         return True
     capabilities = torch.cpu.get_capabilities()

@@ -20,15 +20,13 @@ from server.clock import Clock
 from server.config import Config
 from server.engine.client import SupervisedEngineClient
 from server.engine.interface import Command, EngineFailed
-from server.engine.process_main import StopEngine, engine_main
+from server.engine.process_main import LEFT_TO_THE_PARENT, StopEngine, engine_main
 from server.errors import EngineBusyError, EngineUnavailableError
 
 STOP_GRACE_S = 5.0
 """Time the process gets to end after it was asked, before SIGKILL."""
 EXIT_CODE_S = 1.0
 """Time until the exit code of a process is known whose pipe is closed."""
-LEFT_TO_THE_PARENT = (signal.SIGINT, signal.SIGTERM)
-"""Signals that the engine process leaves to its parent, which decides when it ends."""
 
 
 class CommandWriter:

@@ -29,6 +29,9 @@ logger = logging.getLogger("omnicall.engine")
 
 ORPHAN_GRACE_S = 5.0
 """Time a step may still take after the parent is gone."""
+LEFT_TO_THE_PARENT = (signal.SIGINT, signal.SIGTERM)
+"""Ignored here: terminals and service managers signal the whole group, and the parent decides when
+this process ends."""
 EXIT_FAILED = 1
 
 
@@ -101,9 +104,8 @@ class EnginePipe:
 
 def engine_main(config: Config, connection: Connection) -> None:
     """Entry of the process. Returns when stopped; exits with 1 when the engine failed."""
-    # Terminals and service managers signal the whole group; the parent decides when this one ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in LEFT_TO_THE_PARENT:
+        signal.signal(number, signal.SIG_IGN)
     # Before torch is imported: threads that spin at barriers starve the gateway of its core.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     logging.basicConfig(
