@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -33,6 +33,7 @@ from model.training.export import (
     ship,
     write_checkpoint,
 )
+from model.training.optimizers import OptimizerName
 from model.training.shards import write_data
 from model.training.stages import LEARNING_RATES, STAGES, open_data, part_of, run_stage
 from model.training.tokenizer_training import train_speech_tokenizer, train_text_tokenizer
@@ -89,6 +90,7 @@ def _add_stage(command: argparse.ArgumentParser) -> None:
     command.add_argument("--budget-s", type=float, default=math.inf, help="CPU seconds in all")
     command.add_argument("--steps", type=int, help="instead of as many as fit the budget")
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--optimizer", choices=get_args(OptimizerName), default="adamw")
     command.add_argument("--learning-rate", type=float)
     command.add_argument("--warmup-steps", type=int, default=100)
     command.add_argument("--bf16", action="store_true")
@@ -143,6 +145,7 @@ def _train(stage: str, options: argparse.Namespace) -> None:
         seed=options.seed,
         steps=options.steps,
         budget_s=options.budget_s,
+        optimizer=options.optimizer,
         learning_rate=rate,
         warmup_steps=options.warmup_steps,
         bf16=options.bf16,

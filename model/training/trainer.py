@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from model.training.curves import draw_curves
+from model.training.optimizers import OptimizerName, make_optimizers
 from model.training.run_log import RunLog
 
 logger = logging.getLogger("omnicall.training")
@@ -66,6 +67,7 @@ class TrainingSettings:
     """Steps in all; None: as many as fit the budget, judged at the end of the warm-up."""
     budget_s: float = math.inf
     """Seconds of this process's CPU time (wall time on a GPU), over all its continuations."""
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = 1.5e-3
     final_share: float = 0.05
     """Learning rate at the last step, relative."""
@@ -137,7 +139,13 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = RunLog(folder / LOG_FILE)
         stage.module.to(self._device).train()
-        self._optimizer = make_optimizer(stage.module, settings)
+        self._optimizers = make_optimizers(
+            stage.module,
+            settings.learning_rate,
+            settings.weight_decay,
+            settings.betas,
+            settings.optimizer,
+        )
         if (folder / STATE_FILE).exists():
             self._load()
         self._log.forget_after(self.step)
@@ -187,7 +195,7 @@ class Trainer:
             "total_steps": self._total_steps,
             "used_s": self.used_s,
             "trained": trained_tensors(self.stage.module),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
         }
         scratch = self.folder / f".{STATE_FILE}.part"
         with scratch.open("wb") as file:
@@ -216,16 +224,19 @@ class Trainer:
         settings = self.settings
         torch.manual_seed((settings.seed * SEED_STRIDE + self.step + 1) % MAX_SEED)
         rate = learning_rate(self.step, settings, self._total_steps)
-        for group in self._optimizer.param_groups:
+        groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
+        for group in groups:
             group["lr"] = rate * group["rate_scale"]
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             losses = self.stage.losses(batch)
         losses["loss"].backward()
-        parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+        parameters = [parameter for group in groups for parameter in group["params"]]
         norm = float(nn.utils.clip_grad_norm_(parameters, settings.clip_norm))
         if math.isfinite(norm):
-            self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+            for optimizer in self._optimizers:
+                optimizer.step()
+        for parameter in parameters:
+            parameter.grad = None
         self.step += 1
         if self.step % settings.log_every_steps == 0 or self.step == 1 or not math.isfinite(norm):
             self._last = {name: float(value.detach()) for name, value in losses.items()}
@@ -277,7 +288,8 @@ class Trainer:
                 + "; continue it as it was begun, or choose another folder"
             )
         restore_tensors(self.stage.module, state["trained"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.step = state["step"]
         self._total_steps = state["total_steps"]
         self._used_before_s = state["used_s"]
@@ -290,34 +302,6 @@ def computes_bf16(device: torch.device) -> bool:
         return True
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name) for name in NATIVE_BF16)
-
-
-def make_optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW over what requires a gradient; tables, norms and biases are not decayed.
-
-    A parameter may carry an attribute ``rate_scale``, its learning rate relative to the others.
-    """
-    tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
-    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
-    for parameter in module.parameters():
-        if parameter.requires_grad:
-            decays = parameter.ndim > 1 and id(parameter) not in tables
-            scale = float(getattr(parameter, "rate_scale", 1.0))
-            groups.setdefault((decays, scale), []).append(parameter)
-    if not groups:
-        raise ValueError("nothing to train: no parameter requires a gradient")
-    return torch.optim.AdamW(
-        [
-            {
-                "params": parameters,
-                "weight_decay": settings.weight_decay if decays else 0.0,
-                "rate_scale": scale,
-            }
-            for (decays, scale), parameters in groups.items()
-        ],
-        lr=settings.learning_rate,
-        betas=settings.betas,
-    )
 
 
 def learning_rate(step: int, settings: TrainingSettings, total_steps: int | None) -> float:

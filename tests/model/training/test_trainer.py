@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from model.training.optimizers import OptimizerName
 from model.training.run_log import RunLog
 from model.training.trainer import (
     NATIVE_BF16,
@@ -17,7 +18,6 @@ from model.training.trainer import (
     Trainer,
     TrainingSettings,
     learning_rate,
-    make_optimizer,
     repeated,
 )
 
@@ -53,17 +53,23 @@ def settings(steps: int | None = 30, **more: object) -> TrainingSettings:
     return TrainingSettings(steps=steps, warmup_steps=5, log_every_steps=1, **more)  # type: ignore[arg-type]
 
 
-def test_a_continued_run_is_the_uninterrupted_one_to_the_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_continued_run_is_the_uninterrupted_one_to_the_bit(
+    tmp_path: Path, optimizer: OptimizerName
+) -> None:
     whole = LineStage()
-    Trainer(whole, settings(), tmp_path / "whole").run(source)
+    Trainer(whole, settings(optimizer=optimizer), tmp_path / "whole").run(source)
     ticks = iter(range(10_000))
     first = LineStage()
     stopped = Trainer(
-        first, settings(budget_s=12), tmp_path / "parts", clock=lambda: next(ticks) / 2
+        first,
+        settings(budget_s=12, optimizer=optimizer),
+        tmp_path / "parts",
+        clock=lambda: next(ticks) / 2,
     ).run(source)
     assert not stopped.finished and 0 < stopped.step < 30
     second = LineStage()
-    finished = Trainer(second, settings(), tmp_path / "parts").run(source)
+    finished = Trainer(second, settings(optimizer=optimizer), tmp_path / "parts").run(source)
     assert finished.finished and finished.step == 30
     for ours, theirs in zip(second.module.parameters(), whole.module.parameters(), strict=True):
         assert torch.equal(ours, theirs)
@@ -159,19 +165,6 @@ def test_bfloat16_is_used_where_the_processor_has_it(
     monkeypatch.setattr(stage, "losses", losses)
     Trainer(stage, settings(steps=2, bf16=True), tmp_path).run(source, held_out=[torch.ones(8, 4)])
     assert set(seen) == {feature is not None}
-
-
-def test_only_matrices_decay_and_only_free_parameters_are_trained() -> None:
-    module = nn.ModuleDict(
-        {"table": nn.Embedding(5, 4), "norm": nn.LayerNorm(4), "line": nn.Linear(4, 4)}
-    )
-    module["norm"].requires_grad_(False)
-    module["line"].bias.rate_scale = 0.1  # type: ignore[assignment]
-    groups = make_optimizer(module, settings()).param_groups
-    decayed = [p for group in groups if group["weight_decay"] > 0 for p in group["params"]]
-    assert [id(p) for p in decayed] == [id(module["line"].weight)]
-    assert sum(len(group["params"]) for group in groups) == 3
-    assert {group["rate_scale"] for group in groups} == {1.0, 0.1}
 
 
 def test_the_rate_rises_and_falls() -> None:

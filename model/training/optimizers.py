@@ -1,0 +1,126 @@
+"""What moves the weights: AdamW, or Muon for the matrices and AdamW for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+OptimizerName = Literal["adamw", "muon"]
+
+MOMENTUM = 0.95
+UPDATE_SIZE = 0.2
+"""Root mean square of an entry of a Muon step, relative to the learning rate: that of AdamW, so
+that both take the same rates."""
+POLYNOMIALS = (
+    (4.0848, -6.8946, 2.9270),
+    (3.9505, -6.3029, 2.6377),
+    (3.7418, -5.5913, 2.3037),
+    (2.8769, -3.1427, 1.2046),
+)
+"""Coefficients a, b, c of ``a x + b x³ + c x⁵``, one after another: they bring every singular value
+above a hundredth of the largest near 1. A fifth changed no loss and takes a quarter longer."""
+
+
+class Muon(torch.optim.Optimizer):
+    """Steps of matrices whose singular values are all about equal.
+
+    torch.optim.Muon computes the same in bfloat16, which processors without it imitate slowly;
+    this one stays in the type of the weights.
+
+    Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024);
+    size of a step as in J. Liu et al., "Muon is scalable for LLM training" (2025).
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
+        """Prepare.
+
+        Args:
+            groups: Parameter groups of matrices ``[out, in]``, each with its ``weight_decay``.
+            lr: Learning rate.
+        """
+        super().__init__(groups, {"lr": lr, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Move every matrix that has a gradient."""
+        if closure is not None:
+            raise ValueError("Muon takes no closure; compute the gradients before the step")
+        for group in self.param_groups:
+            for matrix in group["params"]:
+                if matrix.grad is None:
+                    continue
+                state = self.state[matrix]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(matrix)
+                momentum = state["momentum"].lerp_(matrix.grad, 1 - MOMENTUM)
+                # A look ahead, as in Nesterov's momentum.
+                update = orthogonal(matrix.grad.lerp(momentum, MOMENTUM))
+                matrix.mul_(1 - group["lr"] * group["weight_decay"])
+                matrix.add_(update, alpha=-group["lr"] * UPDATE_SIZE * max(matrix.shape) ** 0.5)
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """``matrix`` ``[m, n]`` with its singular values brought near 1, its directions kept."""
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wide = wide / (1.01 * wide.norm() + torch.finfo(wide.dtype).tiny)
+    for a, b, c in POLYNOMIALS:
+        gram = wide @ wide.T
+        wide = a * wide + (b * gram + c * (gram @ gram)) @ wide
+    return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
+
+
+def make_optimizers(
+    module: nn.Module,
+    learning_rate: float,
+    weight_decay: float,
+    betas: tuple[float, float],
+    name: OptimizerName = "adamw",
+) -> list[torch.optim.Optimizer]:
+    """Optimizers over what requires a gradient; tables, norms and biases are not decayed.
+
+    A parameter may carry an attribute ``rate_scale``, its learning rate relative to the others;
+    it is in the parameter groups.
+
+    Args:
+        module: What is trained.
+        learning_rate: Of a parameter without ``rate_scale``.
+        weight_decay: Of matrices and kernels.
+        betas: Of AdamW.
+        name: ``muon``: it moves the matrices between hidden states; tables, heads (by name),
+            kernels and vectors stay with AdamW.
+
+    Raises:
+        ValueError: No parameter requires a gradient.
+    """
+    tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
+    groups: dict[tuple[bool, bool, float], list[nn.Parameter]] = {}
+    for path, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 and id(parameter) not in tables
+            scale = float(getattr(parameter, "rate_scale", 1.0))
+            between = decays and parameter.ndim == 2 and "head" not in path
+            by_muon = name == "muon" and between
+            groups.setdefault((by_muon, decays, scale), []).append(parameter)
+    if not groups:
+        raise ValueError("nothing to train: no parameter requires a gradient")
+    of_muon, of_adamw = (
+        [
+            {
+                "params": parameters,
+                "weight_decay": weight_decay if decays else 0.0,
+                "rate_scale": scale,
+            }
+            for (by_muon, decays, scale), parameters in groups.items()
+            if by_muon is wanted
+        ]
+        for wanted in (True, False)
+    )
+    optimizers: list[torch.optim.Optimizer] = []
+    if of_muon:
+        optimizers.append(Muon(of_muon, learning_rate))
+    if of_adamw:
+        optimizers.append(torch.optim.AdamW(of_adamw, lr=learning_rate, betas=betas))
+    return optimizers
