@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.config import LanguageConfig
-from model.decoder_layers import DecoderStack, Probe, fuse_linear
+from model.decoder_layers import DecoderStack, fuse_linear
 from model.rotary import RotaryTable
 from model.state import KVCachePool, Segment
 
@@ -85,9 +85,10 @@ class LanguageModel(nn.Module):
 
         Built once and kept: they depend on the model alone, not on any session.
         """
-        return self._rotary_to(pool.capacity, pool.keys.device)
+        return self.rotary_to(pool.capacity, pool.keys.device)
 
-    def _rotary_to(self, n_positions: int, device: torch.device) -> RotaryTable:
+    def rotary_to(self, n_positions: int, device: torch.device) -> RotaryTable:
+        """The rotation tables for at least so many positions, on a device."""
         table = self._rotary
         if table is None or table.cos.device != device or table.cos.shape[0] < n_positions:
             table = RotaryTable(
@@ -115,19 +116,6 @@ class LanguageModel(nn.Module):
             Hidden states after the final norm ``[N, hidden]``.
         """
         return self.model(embeddings, pool, segments, self.rotary_for(pool))
-
-    def forward_dense(self, embeddings: Tensor, probe: Probe | None = None) -> Tensor:
-        """Run whole sequences from position 0, causally and with gradients: for training.
-
-        Args:
-            embeddings: ``[B, T, hidden]``; shorter sequences are padded behind.
-            probe: As :meth:`DecoderStack.forward_dense`.
-
-        Returns:
-            Hidden states after the final norm ``[B, T, hidden]``.
-        """
-        rotary = self._rotary_to(embeddings.shape[1], embeddings.device)
-        return self.model.forward_dense(embeddings, rotary, probe=probe)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores ``[N, vocab]``, float32, of the token after each hidden state ``[N, hidden]``."""

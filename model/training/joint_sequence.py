@@ -49,6 +49,9 @@ class CallSequence:
     """One call laid out."""
 
     ids: list[int] = field(default_factory=list)
+    shared_length: int = 0
+    """So many positions at the beginning depend on their ids alone: calls that begin with the same
+    ids have the same hidden states there."""
     targets: list[int] = field(default_factory=list)
     """What follows each position, where it is the model's to say; ``IGNORED`` elsewhere."""
     slices: list[ImageSlice | np.ndarray] = field(default_factory=list)
@@ -89,6 +92,7 @@ class CallLayout:
         items = system_prompt(call.mode, "en", voice, call.instructions)
         # As in a call: the system prompt is a message of the user.
         self._append(sequence, dialogue.prefill("user", items))
+        sequence.shared_length = len(sequence.ids) if voice is None else 0
         for turn in call.turns:
             self._append_turn(sequence, dialogue, call, turn)
         return sequence

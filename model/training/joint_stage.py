@@ -9,13 +9,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from model.omni import OmniModel
 from model.training import speech_sequences
 from model.training.batches import IGNORED, CallBatch, SpokenText
 from model.training.dense_audio import encode_contexts, scale_gradient, unit_mel
 from model.training.joint_sequence import CallLayout, CallSequence, Guide
+from model.training.packed_calls import PackedCall, forward_packed, pack
 
 PREFIXES = (
     "llm.", "vpm.", "resampler.", "apm.", "audio_projection_layer.", "tts.projector.",
@@ -91,54 +91,60 @@ class JointStage:
     def losses(self, batch: CallBatch) -> dict[str, Tensor]:
         """Text of the answers, their codes, and where the speakers are."""
         sequences = [self._layout.lay_out(call) for call in batch.calls]
-        guides = [(row, guide) for row, s in enumerate(sequences) for guide in s.guides]
+        packing = pack(sequences)
+        calls = packing.calls()
+        guided = [(call, s.guides) for call, s in zip(calls, sequences, strict=True) if s.guides]
         listened: list[Tensor] = []
 
         def probe(layer: int, queries: Tensor, keys: Tensor) -> None:
-            if layer == self._listening_layer and guides:
-                listened.append(listening_loss(queries, keys, guides))
+            if layer == self._listening_layer and guided:
+                listened.append(listening_loss(queries, keys, guided))
 
-        hidden = self._model.llm.forward_dense(self.embed(sequences), probe)  # [B, T, E]
-        targets = pad_sequence(
-            [torch.tensor(sequence.targets) for sequence in sequences],
-            batch_first=True,
-            padding_value=IGNORED,
-        ).to(hidden.device)
-        answered = targets != IGNORED
-        logits = self._model.llm.logits(hidden[answered])
-        text = F.cross_entropy(logits, targets[answered])
-        right = (logits.argmax(-1) == targets[answered]).float().mean()
+        targets = torch.tensor([t for s in sequences for t in s.targets])[packing.kept]
+        answered = (targets != IGNORED).nonzero()[:, 0]
+        speakers = [
+            call.place(place)
+            for call, s in zip(calls, sequences, strict=True)
+            for place, _ in s.speakers
+        ]
+        device = self._model.device
+        wanted = torch.cat([answered, torch.tensor(speakers, dtype=torch.int64)]).to(device)
+        embeddings = self.embed(sequences)[packing.kept.to(device)]
+        hidden = forward_packed(self._model.llm, embeddings, packing, wanted, probe)  # [W, E]
+        logits = self._model.llm.logits(hidden[: len(answered)])
+        said = targets[answered].to(device)
+        text = F.cross_entropy(logits, said)
+        right = (logits.argmax(-1) == said).float().mean()
         losses = {"text": text, "text_accuracy": right, "loss": text}
         if listened:
             losses["listening"] = listened[0]
             losses["loss"] = losses["loss"] + self._settings.listening_weight * listened[0]
-        if any(sequence.speakers for sequence in sequences):
-            speech = self._speech_losses(sequences, hidden)
+        if speakers:
+            speech = self._speech_losses(sequences, hidden[len(answered) :])
             losses["loss"] = losses["loss"] + speech.pop("weighted")
             losses |= speech
         return losses
 
     def embed(self, sequences: Sequence[CallSequence]) -> Tensor:
-        """Embeddings ``[B, T, E]``, features in place of their placeholders, padded behind."""
+        """Embeddings ``[N, E]`` of all calls' positions one after another, features in place of
+        their placeholders."""
         model, device = self._model, self._model.device
-        ids = pad_sequence([torch.tensor(s.ids) for s in sequences], batch_first=True).to(device)
-        embeddings = model.llm.embed(ids)
-        rows, columns, features = [], [], []
-        for row, sequence in enumerate(sequences):
-            places = [p for span in sequence.image_spans for p in range(*span)]
-            places += [p for span in sequence.audio_spans for p in range(*span)]
-            rows += [row] * len(places)
-            columns += places
+        embeddings = model.llm.embed(torch.tensor([i for s in sequences for i in s.ids]).to(device))
         images, sounds = self._encode_images(sequences), self._encode_audio(sequences)
-        for sequence_images, sequence_sounds in zip(images, sounds, strict=True):
-            features += [*sequence_images, *sequence_sounds]
+        places: list[int] = []
+        features: list[Tensor] = []
+        start = 0
+        for sequence, seen, heard in zip(sequences, images, sounds, strict=True):
+            spans = (*sequence.image_spans, *sequence.audio_spans)
+            places += [start + place for span in spans for place in range(*span)]
+            features += [*seen, *heard]
+            start += len(sequence.ids)
         if not features:
             return embeddings
         packed = torch.cat(features).to(embeddings.dtype)
-        if len(packed) != len(rows):
-            raise ValueError(f"{len(packed)} features for {len(rows)} placeholders")
-        where = (torch.tensor(rows, device=device), torch.tensor(columns, device=device))
-        return embeddings.index_put(where, packed)
+        if len(packed) != len(places):
+            raise ValueError(f"{len(packed)} features for {len(places)} placeholders")
+        return embeddings.index_put((torch.tensor(places, device=device),), packed)
 
     def _encode_images(self, sequences: Sequence[CallSequence]) -> list[list[Tensor]]:
         slices = [
@@ -176,10 +182,12 @@ class JointStage:
     def _speech_losses(
         self, sequences: Sequence[CallSequence], hidden: Tensor
     ) -> dict[str, Tensor]:
-        """The voice of every answer, and the codes of those that come with them."""
-        known = [(row, *of) for row, s in enumerate(sequences) for of in s.speakers]
-        rows, places, voices = (list(part) for part in zip(*known, strict=True))
-        speakers = self._model.tts.project_speaker(hidden[rows, places].float()).float()
+        """The voice of every answer, and the codes of those that come with them.
+
+        ``hidden`` ``[V, E]`` is of the answers whose voice is known, call after call.
+        """
+        voices = [voice for sequence in sequences for _, voice in sequence.speakers]
+        speakers = self._model.tts.project_speaker(hidden.float()).float()
         losses: dict[str, Tensor] = {}
         weighted = speakers.new_zeros(())
         if self._voices is not None:
@@ -218,26 +226,30 @@ class JointStage:
         return {"codes": codes, "guidance": guidance, "weighted": weighted}
 
 
-def listening_loss(queries: Tensor, keys: Tensor, guides: Sequence[tuple[int, Guide]]) -> Tensor:
+def listening_loss(
+    queries: Tensor, keys: Tensor, guided: Sequence[tuple[PackedCall, Sequence[Guide]]]
+) -> Tensor:
     """Minus the log of one head's attention to where the next token is heard.
 
     Args:
-        queries: Rotated ``[B, H, T, D]``.
-        keys: Rotated ``[B, Hkv, T, D]``.
-        guides: Row of the batch and what it is to listen to.
+        queries: Rotated ``[N, H, D]`` of a packed batch.
+        keys: Rotated ``[N, Hkv, D]``.
+        guided: Calls, and what is listened to in each; at least one guide.
 
     Returns:
         The mean over the guides.
     """
-    device = queries.device
-    rows = torch.tensor([row for row, _ in guides], device=device)
-    places = torch.tensor([guide.position for _, guide in guides], device=device)
-    spans = torch.tensor([guide.heard for _, guide in guides], device=device)
-    asked = queries[rows, LISTENING_HEAD, places].float()  # [G, D]
-    offered = keys[rows, 0].float()  # [G, T, D]
-    scores = torch.einsum("gd,gtd->gt", asked, offered) / asked.shape[-1] ** 0.5
-    index = torch.arange(scores.shape[1], device=device)
-    scores = scores.masked_fill(index > places[:, None], -torch.inf)
-    near = (index >= spans[:, :1]) & (index < spans[:, 1:])
-    attention = scores.log_softmax(-1).masked_fill(~near, -torch.inf)
-    return -attention.logsumexp(-1).mean()
+    losses = []
+    for call, guides in guided:
+        places = [call.place(guide.position) for guide in guides]
+        asked = queries[places, LISTENING_HEAD].float()  # [G, D]
+        offered = call.whole(keys[:, 0]).float()  # [T, D]
+        scores = asked @ offered.T / asked.shape[-1] ** 0.5
+        index = torch.arange(len(offered), device=keys.device)
+        own = torch.tensor([guide.position for guide in guides], device=keys.device)
+        spans = torch.tensor([guide.heard for guide in guides], device=keys.device)
+        scores = scores.masked_fill(index > own[:, None], -torch.inf)
+        near = (index >= spans[:, :1]) & (index < spans[:, 1:])
+        attention = scores.log_softmax(-1).masked_fill(~near, -torch.inf)
+        losses.append(-attention.logsumexp(-1))
+    return torch.cat(losses).mean()

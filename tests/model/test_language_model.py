@@ -165,22 +165,3 @@ def test_rotation_tables_grow_with_the_largest_pool_and_are_kept() -> None:
 def test_a_context_the_model_was_not_made_for_is_refused(capacity: int) -> None:
     with pytest.raises(ValueError, match="1 to 512"):
         MODEL.allocate(1, capacity)
-
-
-def test_whole_sequences_at_once_equal_the_cached_rows() -> None:
-    model = random_language_model(tiny_config())
-    lengths = (11, 7)
-    rows = [random_embeddings(length, seed) for seed, length in enumerate(lengths)]
-    padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    dense = model.forward_dense(padded)
-    pool = model.allocate(2, 16)
-    packed = model(torch.cat(rows), pool, pool.segments([0, 1], lengths)).split(lengths)
-    for row, expected in zip(dense, packed, strict=True):
-        torch.testing.assert_close(row[: len(expected)], expected, atol=1e-5, rtol=0)
-
-
-def test_gradients_flow_through_whole_sequences() -> None:
-    model = random_language_model(tiny_config()).requires_grad_(True)
-    model.logits(model.forward_dense(random_embeddings(6)[None])).logsumexp(-1).sum().backward()
-    missing = [name for name, p in model.named_parameters() if p.grad is None]
-    assert missing == ["model.embed_tokens.weight"]

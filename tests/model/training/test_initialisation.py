@@ -25,8 +25,10 @@ def test_all_weights_are_finite_and_no_matrix_is_zero() -> None:
 
 def test_first_guesses_are_nearly_uniform() -> None:
     model = fresh_model()
+    pool = model.llm.allocate(1, 40)
     with torch.no_grad():
-        hidden = model.llm.forward_dense(model.llm.embed(torch.randint(0, 400, (2, 20))))
+        embeddings = model.llm.embed(torch.randint(0, 400, (40,)))
+        hidden = model.llm(embeddings, pool, pool.segments([0], [40]))
     assert float(hidden.std()) == pytest.approx(1.0, abs=0.1)
     assert model.llm.logits(hidden).std() < 0.5
 

@@ -8,107 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from model.dialogue import Dialogue
-from model.image_slicing import slice_image
-from model.omni import AudioClip, OmniModel
-from model.prompt import UNIT, AudioItem, ContentItem, ImageItem, encode_prompt, system_prompt
-from model.training.batches import Call, CallBatch, CallTurn
-from model.training.joint_sequence import CallLayout, Guide
+from model.training.batches import CallBatch
+from model.training.joint_sequence import Guide
 from model.training.joint_stage import (
     LISTENING_HEAD,
     JointSettings,
     JointStage,
     listening_loss,
 )
+from model.training.packed_calls import PackedCall
+from tests.model.training.call_in_steps import CallInSteps
 from tests.model.training.tiny_calls import audio_call, typed_call, video_call
 from tests.model.training.tiny_training import first_loss, fresh_model, train
 
 pytestmark = pytest.mark.unit
 
 CALLS = (video_call(), audio_call(), typed_call())
-
-
-class CallInSteps:
-    """A call through the caches, message by message, as the engine does it."""
-
-    def __init__(self, model: OmniModel) -> None:
-        self.model = model
-        self.state = model.allocate(1, 512)
-        self.dialogue = Dialogue()
-        self.hidden: list[Tensor] = []
-
-    def feed(self, step_items: object, images: list[Tensor], audio: list[Tensor]) -> None:
-        prompt = encode_prompt(step_items, self.model.tokenizer, self.model.config)  # type: ignore[arg-type]
-        embeddings = self.model.embed(prompt, images, audio)
-        self.hidden += self.model.prefill([0], [embeddings], self.state)
-
-    def hear(self, samples: object) -> list[Tensor]:
-        clip = AudioClip(0, torch.as_tensor(samples))
-        return self.model.encode_audio([clip], self.state)
-
-    def place(self, call: Call) -> Tensor:
-        """All of a call, its answers as they are given."""
-        model = self.model
-        self.open(call)
-        for turn in call.turns:
-            self.ask(call, turn)
-            for token in [*model.tokenizer.encode_foreign(turn.reply), model.tokenizer.tts_eos]:
-                _, hidden = model.decode_text([0], [token], self.state)
-                self.hidden.append(hidden)
-            self.dialogue.complete()
-        return torch.cat(self.hidden)
-
-    def place_until_answer(self, call: Call) -> list[int]:
-        """The first turn of a call, and what the model says to it."""
-        model = self.model
-        self.open(call)
-        self.ask(call, call.turns[0])
-        logits = model.llm.logits(self.hidden[-1][-1:])
-        said = [int(logits.argmax())]
-        while said[-1] not in model.tokenizer.terminators and len(said) < 30:
-            logits, _ = model.decode_text([0], said[-1:], self.state)
-            said.append(int(logits.argmax()))
-        return said
-
-    def open(self, call: Call) -> None:
-        voice = None if call.voice_samples is None else AudioItem(len(call.voice_samples))
-        step = self.dialogue.prefill("user", system_prompt(call.mode, "en", voice))
-        heard = [] if call.voice_samples is None else self.hear(call.voice_samples)
-        self.feed(step.items, [], heard)
-        self.state.audio.clear(0)
-
-    def ask(self, call: Call, turn: CallTurn) -> None:
-        model = self.model
-        for unit in turn.units:
-            items: list[ContentItem] = [UNIT] if call.mode == "omni" else []
-            images, audio = [], []
-            if unit.image is not None:
-                sliced = slice_image(unit.image, model.config, 1)
-                images = model.encode_images(sliced.slices)
-                items.append(ImageItem(sliced.grid))
-            if unit.samples is not None:
-                audio = self.hear(unit.samples)
-                items.append(AudioItem(len(unit.samples)))
-            self.feed(self.dialogue.prefill("user", items).items, images, audio)
-        if turn.typed:
-            self.feed(self.dialogue.prefill("user", [turn.typed]).items, [], [])
-        self.feed(self.dialogue.respond().items, [], [])
-        self.state.audio.clear(0)
-
-
-@torch.no_grad()
-def test_hidden_states_of_a_batch_equal_those_of_the_calls() -> None:
-    model = fresh_model()
-    stage = JointStage(model)
-    layout = CallLayout(model.tokenizer, model.config)
-    sequences = [layout.lay_out(call) for call in CALLS]
-    dense = model.llm.forward_dense(stage.embed(sequences))
-    for row, call in enumerate(CALLS):
-        expected = CallInSteps(model).place(call)
-        assert len(expected) == len(sequences[row].ids)
-        torch.testing.assert_close(dense[row, : len(expected)], expected, atol=1e-5, rtol=0)
 
 
 def test_it_overfits_a_batch(tmp_path: Path) -> None:
@@ -176,17 +92,16 @@ def test_what_was_learned_is_answered_in_a_call(tmp_path: Path) -> None:
 
 
 def test_the_listening_head_is_drawn_to_the_sound_of_the_word() -> None:
-    queries = torch.zeros(1, 4, 6, 8)
-    keys = torch.zeros(1, 2, 6, 8)
-    guide = (0, Guide(5, (1, 3)))
-    even = listening_loss(queries, keys, [guide])
+    call = PackedCall((0, 2), (3, 7))  # six positions, one of another call in between
+    queries = torch.zeros(7, 4, 8)
+    keys = torch.zeros(7, 2, 8)
+    keys[2] = 9.0
+    even = listening_loss(queries, keys, [(call, [Guide(5, (1, 3))])])
     assert float(even) == pytest.approx(np.log(6 / 2))
-    queries[0, LISTENING_HEAD, 5, 0] = keys[0, 0, 1:3, 0] = 5.0
-    assert float(listening_loss(queries, keys, [guide])) < 0.01
-    later = (0, Guide(2, (1, 3)))
-    assert float(listening_loss(torch.zeros_like(queries), keys, [later])) == pytest.approx(
-        np.log(3 / 2)
-    )
+    queries[6, LISTENING_HEAD, 0] = keys[1, 0, 0] = keys[3, 0, 0] = 5.0
+    assert float(listening_loss(queries, keys, [(call, [Guide(5, (1, 3))])])) < 0.01
+    later = listening_loss(torch.zeros_like(queries), keys, [(call, [Guide(2, (1, 3))])])
+    assert float(later) == pytest.approx(np.log(3 / 2))
 
 
 def test_what_was_heard_and_is_repeated_is_listened_for() -> None:
