@@ -70,9 +70,9 @@ class Exchange:
     question: str
     """Spoken words in lower case without punctuation; empty where only a sound is heard."""
     answers: tuple[str, ...]
-    """Every right answer, as written text; the first is the plainest."""
+    """Every right answer, as written text; the first is the plainest, see :attr:`reply`."""
     answer: str
-    """The one of ``answers`` to learn."""
+    """One of ``answers``, drawn: voices learn to say all of them."""
     intent: str
     """Name of its intent."""
     topic: str
@@ -87,6 +87,15 @@ class Exchange:
     """What decides the split; the question itself where empty."""
     is_question: bool = True
     """Whether its typed form ends in a question mark."""
+
+    @property
+    def reply(self) -> str:
+        """The answer that is learnt for this question.
+
+        The same question is always answered in the same words: were the wording left to chance,
+        most of what a small model could still get wrong would be chance.
+        """
+        return self.answers[0]
 
     @property
     def split(self) -> Split:
@@ -117,7 +126,7 @@ def answered(
     split_key: str = "",
     is_question: bool = True,
 ) -> Exchange:
-    """An exchange whose answer to learn is drawn from all right ones."""
+    """An exchange with these right answers, the plainest first."""
     right = tuple(dict.fromkeys(answers))
     return Exchange(
         question=normal(question),

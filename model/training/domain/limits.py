@@ -10,13 +10,22 @@ from model.training.domain.intent import Intent
 from model.training.domain.numbers import word_of
 from model.training.domain.phrasings import Phrasings
 
-DO_NOT_KNOW = (
-    "I do not know that.",
-    "Sorry, I do not know.",
-    "That is too hard for me.",
-    "I can not help with that.",
-)
+NOT_KNOWN = "I do not know that."
+PERSONAL = "Sorry, I do not know."
+TOO_HARD = "That is too hard for me."
+NO_HELP = "I can not help with that."
+DO_NOT_KNOW = (NOT_KNOWN, PERSONAL, TOO_HARD, NO_HELP)
 """The right answers to anything outside the domain."""
+
+_HARD = frozenset({"root", "times", "divided", "plus", "minus", "explain", "why", "work", "spell"})
+_ABOUT_SOMEONE = frozenset({"i", "my", "are", "do"})
+# fmt: off
+_REQUESTS = frozenset({
+    "play", "sing", "tell", "wake", "set", "call", "phone", "write", "send", "order", "buy", "turn",
+    "open", "translate", "say", "book", "find", "help", "show", "draw", "recommend", "suggest",
+    "can", "could",
+})
+# fmt: on
 
 OUTSIDE = Phrasings(
     "what is the weather (like|going to be) [today|tomorrow|in {city}]",
@@ -126,13 +135,26 @@ def _slots(rng: Random) -> dict[str, str]:
     return drawn
 
 
+def fitting_answer(question: str) -> str:
+    """The one of ``DO_NOT_KNOW`` that suits a question best: of a request, of something hard, of
+    the caller or of pocket itself, of the world."""
+    words = question.split()
+    if words[0] in _REQUESTS:
+        return NO_HELP
+    if not _HARD.isdisjoint(words):
+        return TOO_HARD
+    if words[0] in _ABOUT_SOMEONE or not {"my", "your", "i"}.isdisjoint(words):
+        return PERSONAL
+    return NOT_KNOWN
+
+
 def _outside(rng: Random, history: History) -> Exchange:
     index = rng.randrange(len(OUTSIDE.patterns))
     question = rng.choice(OUTSIDE.by_pattern[index]).format_map(_slots(rng))
     return answered(
         rng,
         question,
-        DO_NOT_KNOW,
+        (fitting_answer(question), *DO_NOT_KNOW),
         intent="outside",
         topic="other things",
         # A whole pattern is on one side: what the evaluation asks was not asked in other words.

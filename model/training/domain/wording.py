@@ -58,7 +58,8 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def descriptions(scene: Scene) -> tuple[str, ...]:
-    """All right ways to say what is in view, in any order, with and without ``I see``.
+    """All right ways to say what is in view, in any order, with and without ``I see``; from left
+    to right first.
 
     Raises:
         ValueError: There are too many kinds of things to list.
@@ -67,7 +68,7 @@ def descriptions(scene: Scene) -> tuple[str, ...]:
         return NOTHING
     if scene.cups is not None:
         return tuple(_both_ways("three cups"))
-    kinds = Counter(thing.name for thing in scene.objects)
+    kinds = Counter(thing.name for thing in sorted(scene.objects, key=lambda thing: thing.x))
     if len(kinds) > MAX_LISTED:
         raise ValueError(f"{len(kinds)} kinds of things are too many to list")
     parts = [counted(name, count) for name, count in kinds.items()]

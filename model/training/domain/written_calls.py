@@ -60,7 +60,7 @@ def written_call(script: CallScript, size: tuple[int, int] = PICTURE_SIZE) -> Ca
             for scene in scenes
             if scene is not None and script.look is not None
         )
-        turns.append(CallTurn(reply=turn.exchange.answer, units=units, typed=turn.written))
+        turns.append(CallTurn(reply=turn.exchange.reply, units=units, typed=turn.written))
     return Call(tuple(turns))
 
 

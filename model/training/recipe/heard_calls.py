@@ -154,7 +154,7 @@ class CallBatches(BatchesByStep[CallBatch]):
             timeline, shown = self._listen(turn, caller, rng)
             units = _units(timeline, shown, scenes, vectors, rng)
             turns.append(
-                CallTurn(reply=turn.exchange.answer, units=units, typed=turn.written or None)
+                CallTurn(reply=turn.exchange.reply, units=units, typed=turn.written or None)
             )
         return self._voiced(Call(tuple(turns)), plan.script, rng)
 
@@ -212,7 +212,7 @@ def _shortened(script: CallScript, rng: Random) -> CallScript:
 def _length_of(plan: _Plan) -> int:
     """About how long the call's sequence is, in tokens."""
     return sum(
-        len(turn.lead) * TOKENS_PER_UNIT + len(turn.spoken) * 2 + len(turn.exchange.answer) // 3
+        len(turn.lead) * TOKENS_PER_UNIT + len(turn.spoken) * 2 + len(turn.exchange.reply) // 3
         for turn in plan.script.turns
     )
 

@@ -51,7 +51,7 @@ def test_a_question_belongs_to_one_intent(drawn: dict[Split, list[Exchange]]) ->
 
 def test_the_answer_to_learn_is_right_and_spoken(drawn: dict[Split, list[Exchange]]) -> None:
     for exchange in (*drawn[Split.TRAIN], *drawn[Split.EVAL]):
-        assert is_right(exchange.answer, exchange)
+        assert is_right(exchange.answer, exchange) and is_right(exchange.reply, exchange)
         assert not any(char.isdigit() for char in exchange.answer)
         assert exchange.answer[0].isupper() and exchange.answer[-1] in ".?"
         assert len(exchange.answer.split()) <= 16

@@ -48,6 +48,16 @@ def test_the_judge_takes_every_right_answer_and_nothing_else() -> None:
         assert not is_right(wrong, exchange)
 
 
+def test_the_same_question_is_always_answered_in_the_same_words() -> None:
+    answers = ("Two.", "It is two.", "One and one is two.")
+    drawn = [
+        answered(Random(seed), "what is one plus one", answers, intent="plus", topic="numbers")
+        for seed in range(30)
+    ]
+    assert {exchange.reply for exchange in drawn} == {"Two."}
+    assert {exchange.answer for exchange in drawn} == set(answers)
+
+
 def test_the_split_key_decides_before_the_question() -> None:
     keys = {split_of(key): key for key in ("a", "b", "c", "d", "e", "f", "g", "h", "i")}
     for split, key in keys.items():

@@ -97,6 +97,7 @@ def test_the_last_answer_is_said_again_word_for_word_and_slower_when_asked() -> 
     history = (said("what colour is it", "It is red.", "colours"),)
     again, slower = draw("say_again", 0, history), draw("slower", 0, history)
     assert again.answer == slower.answer == history[-1].answer
+    assert again.reply == slower.reply == history[-1].reply
     assert (again.speech_rate, slower.speech_rate) == (1.0, SLOW_RATE)
     assert is_right("I said nothing.", draw("say_again", 1))
 

@@ -49,6 +49,9 @@ def test_a_pair_may_be_named_in_either_order() -> None:
         "I see a blue star and a red circle.",
         "A blue star and a red circle.",
     }
+    mirrored = Scene(tuple(reversed(scene.objects)))
+    left_first = "I see a red circle and a blue star."
+    assert descriptions(scene)[0] == descriptions(mirrored)[0] == left_first
     assert relation_answers(*scene.objects, "left of")[0] == "It is left of the blue star."
 
 

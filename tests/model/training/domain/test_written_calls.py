@@ -29,7 +29,7 @@ def test_a_call_has_one_picture_a_second_and_then_the_words() -> None:
     for turn, scripted in zip(call.turns, script.turns, strict=True):
         assert len(turn.units) == len(scripted.lead) + 1
         assert turn.typed == scripted.written
-        assert turn.reply == scripted.exchange.answer
+        assert turn.reply == scripted.exchange.reply
         assert all(unit.samples is None for unit in turn.units)
     image = call.turns[0].units[0].image
     assert image is not None and image.shape == (60, 80, 3)
