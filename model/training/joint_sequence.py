@@ -54,6 +54,8 @@ class CallSequence:
     ids have the same hidden states there."""
     targets: list[int] = field(default_factory=list)
     """What follows each position, where it is the model's to say; ``IGNORED`` elsewhere."""
+    asked: list[int] = field(default_factory=list)
+    """What follows each position where the caller types; ``IGNORED`` elsewhere."""
     slices: list[ImageSlice | np.ndarray] = field(default_factory=list)
     """Pictures, or the vectors ``[Q, E]`` they were made into before."""
     image_spans: list[Span] = field(default_factory=list)
@@ -112,7 +114,9 @@ class CallLayout:
         if heard:
             sequence.contexts.append(heard)
         if turn.typed:
+            first = len(sequence.ids)
             self._append(sequence, dialogue.prefill("user", (turn.typed,)))
+            sequence.asked[first:-1] = sequence.ids[first + 1 :]
         self._append(sequence, dialogue.respond())
         self._append_reply(sequence, call, turn, sequence.audio_spans[first_audio_span:])
         dialogue.complete()
@@ -140,6 +144,7 @@ class CallLayout:
         shift = len(sequence.ids)
         sequence.ids += prompt.ids
         sequence.targets += [IGNORED] * len(prompt.ids)
+        sequence.asked += [IGNORED] * len(prompt.ids)
         sequence.image_spans += _moved(prompt.image_spans, shift)
         sequence.audio_spans += _moved(prompt.audio_spans, shift)
 
@@ -154,6 +159,7 @@ class CallLayout:
         # The terminator is drawn and never fed: the next message's prefix closes the answer.
         answer = [*said, tokenizer.im_end] if turn.trained else [IGNORED] * (len(said) + 1)
         sequence.targets[header - 1 :] = answer
+        sequence.asked += [IGNORED] * len(said)
         voice = call.voice if turn.voice == IGNORED else turn.voice
         if turn.trained and voice != IGNORED:
             place = header - 1 - sequence.ids[header - 1 :: -1].index(tokenizer.spk)

@@ -36,6 +36,9 @@ def default_filter(name: str) -> bool:
 class JointSettings:
     """Weights of the parts of the loss."""
 
+    asked_weight: float = 0.3
+    """Of what the caller types: nobody is to say it, but a small model learns from it to look back,
+    as it must to repeat something."""
     speech_weight: float = 0.5
     guidance_weight: float = 0.05
     listening_weight: float = 0.1
@@ -102,25 +105,33 @@ class JointStage:
 
         targets = torch.tensor([t for s in sequences for t in s.targets])[packing.kept]
         answered = (targets != IGNORED).nonzero()[:, 0]
+        asked = torch.tensor([t for s in sequences for t in s.asked])[packing.kept]
+        typed = (asked != IGNORED).nonzero()[:, 0]
         speakers = [
             call.place(place)
             for call, s in zip(calls, sequences, strict=True)
             for place, _ in s.speakers
         ]
         device = self._model.device
-        wanted = torch.cat([answered, torch.tensor(speakers, dtype=torch.int64)]).to(device)
+        places = [answered, typed, torch.tensor(speakers, dtype=torch.int64)]
+        wanted = torch.cat(places).to(device)
         embeddings = self.embed(sequences)[packing.kept.to(device)]
         hidden = forward_packed(self._model.llm, embeddings, packing, wanted, probe)  # [W, E]
-        logits = self._model.llm.logits(hidden[: len(answered)])
+        of_answers, of_typed, of_speakers = hidden.split([len(part) for part in places])
+        logits = self._model.llm.logits(of_answers)
         said = targets[answered].to(device)
         text = F.cross_entropy(logits, said)
         right = (logits.argmax(-1) == said).float().mean()
         losses = {"text": text, "text_accuracy": right, "loss": text}
+        if len(typed):
+            expected = asked[typed].to(device)
+            losses["asked"] = F.cross_entropy(self._model.llm.logits(of_typed), expected)
+            losses["loss"] = losses["loss"] + self._settings.asked_weight * losses["asked"]
         if listened:
             losses["listening"] = listened[0]
             losses["loss"] = losses["loss"] + self._settings.listening_weight * listened[0]
         if speakers:
-            speech = self._speech_losses(sequences, hidden[len(answered) :])
+            speech = self._speech_losses(sequences, of_speakers)
             losses["loss"] = losses["loss"] + speech.pop("weighted")
             losses |= speech
         return losses

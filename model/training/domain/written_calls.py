@@ -11,8 +11,11 @@ from itertools import count
 from random import Random
 
 from model.training.batches import Call, CallBatch, CallTurn, CallUnit, TrainingData
-from model.training.domain.call_script import CallScript, compose_call
+from model.training.domain.call_script import MAX_TURNS, CallScript, compose_call
+from model.training.domain.domain import INTENTS
 from model.training.domain.exchange import Split
+from model.training.domain.intent import Group
+from model.training.domain.memory_questions import SHOWN_MEMORY
 from model.training.scenes.renderers import render
 
 CALLS_PER_BATCH = 8
@@ -20,8 +23,21 @@ PICTURE_SIZE = (448, 336)
 """Width and height: the proportions of a camera at the resolution the model looks at."""
 
 
+WORDY_SHARES: dict[Group, float] = {
+    "fact": 0.30,
+    "sum": 0.20,
+    "talk": 0.20,
+    "memory": 0.12,
+    "limits": 0.12,
+    "picture": 0.06,
+}
+"""How often a call without a camera is asked about each; about pictures, that there is none."""
+
+
 def silent_script(seed: int, split: Split, *, camera: bool | None = None) -> CallScript:
     """A typed call in which no sound is heard; the same for the same seed.
+
+    Without a camera it is mostly about what needs none.
 
     Args:
         seed: Of everything in it.
@@ -30,9 +46,22 @@ def silent_script(seed: int, split: Split, *, camera: bool | None = None) -> Cal
     """
     rng = Random(f"silent {split.value} {seed}")
     while True:
-        script = compose_call(rng.getrandbits(48), split, camera=camera, manner="typed")
+        intents = None if camera is not False else _wordy_intents(rng)
+        script = compose_call(
+            rng.getrandbits(48), split, camera=camera, intents=intents, manner="typed"
+        )
         if all(turn.exchange.heard is None for turn in script.turns):
             return script
+
+
+def _wordy_intents(rng: Random) -> list[str]:
+    groups = rng.choices(
+        list(WORDY_SHARES), list(WORDY_SHARES.values()), k=rng.randint(1, MAX_TURNS)
+    )
+    return [
+        rng.choice([i.name for i in INTENTS if i.group == group and i not in SHOWN_MEMORY])
+        for group in groups
+    ]
 
 
 def written_call(script: CallScript, size: tuple[int, int] = PICTURE_SIZE) -> Call:

@@ -48,6 +48,17 @@ def test_only_trained_answers_are_targets_each_one_position_early() -> None:
     assert sequence.ids[first] == TOKENIZER.tts_bos
 
 
+def test_what_the_caller_types_is_kept_beside_the_targets() -> None:
+    sequence = laid_out(typed_call())
+    assert len(sequence.asked) == len(sequence.ids)
+    for position, following in enumerate(sequence.asked):
+        assert following in (IGNORED, *sequence.ids[position + 1 : position + 2])
+    words = TOKENIZER.decode([token for token in sequence.asked if token != IGNORED])
+    assert "hello" in words and "2 + 3?" in words and "five." not in words
+    heard = laid_out(audio_call())
+    assert set(heard.asked) == {IGNORED} and len(heard.asked) == len(heard.ids)
+
+
 def test_every_placeholder_has_a_feature_coming() -> None:
     sequence = laid_out(video_call())
     spans = [*sequence.image_spans, *sequence.audio_spans]

@@ -76,7 +76,7 @@ def test_only_what_the_filter_names_is_trained(tmp_path: Path) -> None:
 
 def test_typed_calls_alone_have_no_speech_loss() -> None:
     losses = JointStage(fresh_model()).losses(CallBatch((typed_call(),)))
-    assert set(losses) == {"loss", "text", "text_accuracy"}
+    assert set(losses) == {"loss", "text", "text_accuracy", "asked"}
 
 
 def test_what_was_learned_is_answered_in_a_call(tmp_path: Path) -> None:
@@ -126,3 +126,18 @@ def test_a_voice_is_learnt_without_codes() -> None:
 def test_frozen_networks_bring_nothing_to_a_merge() -> None:
     stage = JointStage(fresh_model(), trains=lambda name: name.startswith("llm."))
     assert stage.prefixes == ("llm.",)
+
+
+def test_what_the_caller_types_is_learnt_from_beside_the_answers() -> None:
+    model = fresh_model()
+    alone = JointStage(model, settings=JointSettings(asked_weight=0.0))
+    with_words = JointStage(model, settings=JointSettings(asked_weight=0.5))
+    batch = CallBatch((typed_call(), audio_call()))
+    torch.manual_seed(0)
+    plain = alone.losses(batch)
+    torch.manual_seed(0)
+    taught = with_words.losses(batch)
+    assert taught["text"] == plain["text"]
+    difference = (taught["loss"] - plain["loss"]).item()
+    assert difference == pytest.approx(0.5 * taught["asked"].item(), rel=1e-4)
+    assert "asked" not in alone.losses(CallBatch((audio_call(),)))

@@ -7,6 +7,7 @@ import pytest
 
 from model.training.domain.call_script import compose_call
 from model.training.domain.exchange import Split, normal
+from model.training.domain.wording import NO_PICTURE
 from model.training.domain.written_calls import (
     CALLS_PER_BATCH,
     PICTURE_SIZE,
@@ -38,6 +39,12 @@ def test_a_call_has_one_picture_a_second_and_then_the_words() -> None:
 def test_a_call_without_a_camera_is_words_alone() -> None:
     call = written_call(silent_script(1, Split.TRAIN, camera=False))
     assert all(turn.typed and not turn.units for turn in call.turns)
+
+
+def test_a_call_without_a_camera_is_mostly_about_what_needs_none() -> None:
+    scripts = [silent_script(seed, Split.TRAIN, camera=False) for seed in range(200)]
+    replies = [turn.exchange.reply for script in scripts for turn in script.turns]
+    assert 0.02 < replies.count(NO_PICTURE[0]) / len(replies) < 0.12
 
 
 def test_nothing_is_heard_in_a_typed_call() -> None:
