@@ -102,6 +102,12 @@ def _add_stage(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--freeze", action="append", default=[], help="prefix that joint leaves as it is"
     )
+    command.add_argument(
+        "--take-over",
+        type=Path,
+        metavar="RUN",
+        help="begin with the weights and the step of another run of this stage",
+    )
     command.add_argument("--codec-is-trained", action="store_true", help="for vocoder")
 
 
@@ -166,6 +172,7 @@ def _train(stage: str, options: argparse.Namespace) -> None:
         codec_is_trained=options.codec_is_trained,
         frozen=options.freeze,
         held_out=held_out,
+        take_over=options.take_over,
     )
     state = "finished" if summary.finished else "stopped by its budget"
     logger.info("%s: %s after %d steps, %.0f s", stage, state, summary.step, summary.used_s)

@@ -107,6 +107,7 @@ def run_stage(
     codec_is_trained: bool = False,
     frozen: Sequence[str] = (),
     held_out: Sequence[Any] = (),
+    take_over: Path | None = None,
 ) -> RunSummary:
     """Train a stage and write what came of it.
 
@@ -120,13 +121,14 @@ def run_stage(
         codec_is_trained: As :class:`StageInputs`.
         frozen: As :class:`StageInputs`.
         held_out: Batches whose losses are logged and not trained on.
+        take_over: As :class:`Trainer`.
     """
     model = load_for_training(start)
     table = None if voices is None else load_file(voices / EXTRAS_FILE)[VOICES]
     # One stage trains its networks alone; what it leaves alone gets no gradient.
     model.requires_grad_(False)
     stage = STAGES[name](StageInputs(model, data, table, codec_is_trained, tuple(frozen)))
-    summary = Trainer(stage, settings, out).run(data.source, held_out)
+    summary = Trainer(stage, settings, out, take_over=take_over).run(data.source, held_out)
     about = {"stage": name, "prefixes": stage.prefixes, "step": summary.step}
     (out / ABOUT_FILE).write_text(json.dumps(about) + "\n", encoding="utf-8")
     save_file(extras_of(stage, model), out / EXTRAS_FILE)

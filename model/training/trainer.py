@@ -52,7 +52,8 @@ class Stage(Protocol):
     stored with the run."""
 
     def begin(self, batch: Any) -> None:
-        """Called once, before the first step, with its batch."""
+        """Called with the first batch of the data before a run begins or goes on; what it sets,
+        beside the trained parameters, may depend on that batch alone."""
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Scalars; ``loss`` is minimised, the others are logged."""
@@ -64,7 +65,8 @@ class TrainingSettings:
 
     seed: int = 0
     steps: int | None = None
-    """Steps in all; None: as many as fit the budget, judged at the end of the warm-up."""
+    """Steps in all, those of a run that was taken over included; None: as many as fit the budget,
+    judged at the end of the warm-up."""
     budget_s: float = math.inf
     """Seconds of this process's CPU time (wall time on a GPU), over all its continuations."""
     optimizer: OptimizerName = "adamw"
@@ -107,6 +109,7 @@ class Trainer:
         settings: TrainingSettings,
         folder: Path,
         clock: Callable[[], float] | None = None,
+        take_over: Path | None = None,
     ) -> None:
         """Prepare a run, or pick up the one in ``folder``.
 
@@ -115,10 +118,12 @@ class Trainer:
             settings: As in the run to be continued.
             folder: Of the run; made where missing.
             clock: Seconds that count against the budget.
+            take_over: Folder of another run of this stage, where a new run begins: with its
+                weights and its step, but settings, schedule and budget of its own.
 
         Raises:
             ValueError: Neither a number of steps nor a budget limits the run.
-            ResumeError: The folder holds another run.
+            ResumeError: The folder holds another run, or there is none to take over.
         """
         if settings.steps is None and math.isinf(settings.budget_s):
             raise ValueError("a run needs a number of steps or a budget")
@@ -133,6 +138,7 @@ class Trainer:
         on_cpu = self._device.type == "cpu"
         self._clock = clock or (time.process_time if on_cpu else time.perf_counter)
         self._total_steps = settings.steps
+        self._first_step = 0
         self._used_before_s = 0.0
         self._last: dict[str, float] = {}
         self._timed_from: tuple[int, float] | None = None  # step and seconds after its first step
@@ -148,6 +154,8 @@ class Trainer:
         )
         if (folder / STATE_FILE).exists():
             self._load()
+        elif take_over is not None:
+            self._take_over(take_over)
         self._log.forget_after(self.step)
         self._log.append(
             {"event": "start", "at_step": self.step, "stage": stage.name}
@@ -167,15 +175,15 @@ class Trainer:
             source: Batches to train on.
             held_out: Batches whose losses are logged whenever the run is saved.
         """
-        if self.step == 0:
-            self._begin(source)
+        self._begin(source)
         for batch in source(self.step):
             if self._over:
                 break
             self._make_step(batch)
             if self._timed_from is None:
                 self._timed_from = (self.step, self.used_s)
-            if self.step == self.settings.warmup_steps and self._total_steps is None:
+            n_made = self.step - self._first_step
+            if n_made == self.settings.warmup_steps and self._total_steps is None:
                 self._fit_to_budget()
             if self.step % self.settings.save_every_steps == 0:
                 self._judge(held_out)
@@ -192,6 +200,7 @@ class Trainer:
             "stage": self.stage.name,
             "settings": asdict(self.settings),
             "step": self.step,
+            "first_step": self._first_step,
             "total_steps": self._total_steps,
             "used_s": self.used_s,
             "trained": trained_tensors(self.stage.module),
@@ -223,7 +232,8 @@ class Trainer:
     def _make_step(self, batch: Any) -> None:
         settings = self.settings
         torch.manual_seed((settings.seed * SEED_STRIDE + self.step + 1) % MAX_SEED)
-        rate = learning_rate(self.step, settings, self._total_steps)
+        left = None if self._total_steps is None else self._total_steps - self._first_step
+        rate = learning_rate(self.step - self._first_step, settings, left)
         groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
         for group in groups:
             group["lr"] = rate * group["rate_scale"]
@@ -269,7 +279,8 @@ class Trainer:
         assert self._timed_from is not None
         first_step, first_s = self._timed_from
         n_timed = self.step - first_step
-        timed_s = (self.used_s - first_s) / n_timed if n_timed else self.used_s / self.step
+        n_made = self.step - self._first_step
+        timed_s = (self.used_s - first_s) / n_timed if n_timed else self.used_s / n_made
         per_step_s = max(timed_s, 1e-6)
         left_s = max(self.settings.budget_s - self.used_s, 0.0)
         self._total_steps = self.step + int(left_s / per_step_s)
@@ -291,8 +302,23 @@ class Trainer:
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step = state["step"]
+        self._first_step = state.get("first_step", 0)
         self._total_steps = state["total_steps"]
         self._used_before_s = state["used_s"]
+
+    def _take_over(self, folder: Path) -> None:
+        path = folder / STATE_FILE
+        if not path.exists():
+            raise ResumeError(f"{folder} holds no run to take over ({STATE_FILE} is missing)")
+        state = torch.load(path, map_location=self._device, weights_only=True)
+        if state["stage"] != self.stage.name:
+            raise ResumeError(
+                f"{folder} holds a run of stage {state['stage']!r}; "
+                f"{self.stage.name!r} can take over only its own"
+            )
+        restore_tensors(self.stage.module, state["trained"])
+        self.step = self._first_step = state["step"]
+        logger.info("%s: takes over %s at step %d", self.stage.name, folder, self.step)
 
 
 def computes_bf16(device: torch.device) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from model.training.batches import WaveBatch
 from model.training.codec_stage import CodecStage, codes_of, reconstruct
+from model.training.trainer import Trainer, TrainingSettings, repeated
 from tests.model.training.tiny_training import first_loss, fresh_model, tone_waves, train
 
 pytestmark = pytest.mark.unit
@@ -38,6 +40,24 @@ def test_it_overfits_a_batch(tmp_path: Path) -> None:
     mel = stage._mel(batch)
     expected = mel.square().mean(dim=(0, 2)).sqrt()
     torch.testing.assert_close(stage.module.coef.flatten(), expected)
+
+
+def test_a_continued_run_keeps_the_scale_of_the_bands(tmp_path: Path) -> None:
+    batches = [WaveBatch(tone_waves(4, 512 * n, 24_000)) for n in (16, 8)]
+    settings = TrainingSettings(steps=4, warmup_steps=1)
+    whole, continued = CodecStage(fresh_model()), CodecStage(fresh_model())
+    Trainer(whole, settings, tmp_path / "whole").run(repeated(batches))
+    ticks = iter(range(100))
+    stopped = Trainer(
+        CodecStage(fresh_model()),
+        replace(settings, budget_s=6),
+        tmp_path / "parts",
+        clock=lambda: next(ticks),
+    ).run(repeated(batches))
+    assert 0 < stopped.step < 4
+    assert Trainer(continued, settings, tmp_path / "parts").run(repeated(batches)).step == 4
+    for ours, theirs in zip(continued.module.parameters(), whole.module.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_codes_of_an_utterance_cover_all_of_it() -> None:

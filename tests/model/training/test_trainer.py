@@ -75,7 +75,7 @@ def test_a_continued_run_is_the_uninterrupted_one_to_the_bit(
         assert torch.equal(ours, theirs)
     steps = [r["step"] for r in RunLog(tmp_path / "parts/log.jsonl").read() if "step" in r]
     assert steps == list(range(1, 31))
-    assert (first.n_begun, second.n_begun) == (1, 0)
+    assert (first.n_begun, second.n_begun) == (1, 1)
 
 
 def test_a_crash_after_a_checkpoint_costs_the_steps_since(tmp_path: Path) -> None:
@@ -134,6 +134,58 @@ def test_a_run_with_other_settings_or_of_another_stage_is_not_continued(tmp_path
     other.name = "curve"
     with pytest.raises(ResumeError, match="'line'"):
         Trainer(other, settings(steps=2), tmp_path)
+
+
+def test_a_run_takes_over_weights_and_step_of_another_with_settings_of_its_own(
+    tmp_path: Path,
+) -> None:
+    first = LineStage()
+    Trainer(first, settings(steps=10), tmp_path / "first").run(source)
+    second = LineStage()
+    options = settings(steps=30, optimizer="muon", learning_rate=0.01)
+    trainer = Trainer(second, options, tmp_path / "second", take_over=tmp_path / "first")
+    assert trainer.step == 10
+    for ours, theirs in zip(second.module.parameters(), first.module.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    trainer.run(source)
+    records = [r for r in RunLog(tmp_path / "second/log.jsonl").read() if "learning_rate" in r]
+    assert [r["step"] for r in records] == list(range(11, 31))
+    rates = [r["learning_rate"] for r in records]
+    assert rates[:5] == pytest.approx([0.002, 0.004, 0.006, 0.008, 0.01]), "warmed up anew"
+    assert rates[-1] < 0.001
+    # Continued by the same command, it goes on where it was, not where the other one ended.
+    assert (
+        Trainer(LineStage(), options, tmp_path / "second", take_over=tmp_path / "first").step == 30
+    )
+
+
+def test_a_run_that_took_another_over_fits_its_own_budget(tmp_path: Path) -> None:
+    Trainer(LineStage(), settings(steps=10), tmp_path / "first").run(source)
+    now = [0.0]
+
+    def timed(step: int) -> Iterator[Tensor]:
+        for batch in source(step):
+            now[0] += 1.0
+            yield batch
+
+    trainer = Trainer(
+        LineStage(),
+        settings(steps=None, budget_s=40.0),
+        tmp_path / "second",
+        clock=lambda: now[0],
+        take_over=tmp_path / "first",
+    )
+    assert 48 <= trainer.run(timed).step <= 50
+
+
+def test_only_a_run_of_the_same_stage_is_taken_over(tmp_path: Path) -> None:
+    Trainer(LineStage(), settings(steps=2), tmp_path / "first").run(source)
+    other = LineStage()
+    other.name = "curve"
+    with pytest.raises(ResumeError, match="only its own"):
+        Trainer(other, settings(), tmp_path / "second", take_over=tmp_path / "first")
+    with pytest.raises(ResumeError, match="no run"):
+        Trainer(LineStage(), settings(), tmp_path / "third", take_over=tmp_path / "nowhere")
 
 
 def test_a_run_without_any_limit_is_refused(tmp_path: Path) -> None:
