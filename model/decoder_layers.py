@@ -128,7 +128,7 @@ class SelfAttention(nn.Module):
         self,
         x: Tensor,
         rotation: tuple[Tensor, Tensor],
-        mask: Tensor | None,
+        mask: Tensor,
         layer: int,
         probe: Probe | None,
     ) -> Tensor:
@@ -146,11 +146,7 @@ class SelfAttention(nn.Module):
         if group > 1:
             keys, values = keys.repeat_interleave(group, 1), values.repeat_interleave(group, 1)
         attended = F.scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            attn_mask=None if mask is None else mask.unsqueeze(1),
-            is_causal=mask is None,
+            queries, keys, values, attn_mask=mask.unsqueeze(1)
         )
         return self.o_proj(attended.transpose(1, 2).flatten(2))
 
@@ -216,7 +212,7 @@ class DecoderLayer(nn.Module):
         self,
         x: Tensor,
         rotation: tuple[Tensor, Tensor],
-        mask: Tensor | None,
+        mask: Tensor,
         layer: int,
         probe: Probe | None,
     ) -> Tensor:
@@ -320,8 +316,8 @@ class DecoderStack(nn.Module):
         embeddings: Tensor,
         rotary: RotaryTable,
         *,
-        positions: Tensor | None = None,
-        mask: Tensor | None = None,
+        positions: Tensor,
+        mask: Tensor,
         probe: Probe | None = None,
     ) -> Tensor:
         """Run whole sequences at once, without a cache, so that gradients flow: for training.
@@ -332,16 +328,13 @@ class DecoderStack(nn.Module):
         Args:
             embeddings: ``[B, T, hidden]``; shorter sequences are padded behind.
             rotary: Rotation tables that reach the last position.
-            positions: Rotary positions ``[T]``; 0, 1, 2 … where None.
-            mask: Bool ``[B or 1, T, T]`` (True = visible), at least one True per row; causal where
-                None.
+            positions: Rotary positions ``[T]``.
+            mask: Bool ``[B or 1, T, T]`` (True = visible), at least one True per row.
             probe: Called with every layer's rotated queries and keys.
 
         Returns:
             Hidden states after the final norm ``[B, T, hidden]``.
         """
-        if positions is None:
-            positions = torch.arange(embeddings.shape[1], device=embeddings.device)
         rotation = rotary.rows(positions, embeddings.dtype)
         x = embeddings
         for index, layer in enumerate(self.layers):

@@ -37,8 +37,8 @@ class JointSettings:
     """Weights of the parts of the loss."""
 
     asked_weight: float = 0.3
-    """Of what the caller types: nobody is to say it, but a small model learns from it to look back,
-    as it must to repeat something."""
+    """Of what the caller types: nobody is to say it, but to foresee it takes looking back, as does
+    repeating something."""
     speech_weight: float = 0.5
     guidance_weight: float = 0.05
     listening_weight: float = 0.1

@@ -182,8 +182,7 @@ class Trainer:
             self._make_step(batch)
             if self._timed_from is None:
                 self._timed_from = (self.step, self.used_s)
-            n_made = self.step - self._first_step
-            if n_made == self.settings.warmup_steps and self._total_steps is None:
+            if self._n_made == self.settings.warmup_steps and self._total_steps is None:
                 self._fit_to_budget()
             if self.step % self.settings.save_every_steps == 0:
                 self._judge(held_out)
@@ -219,6 +218,11 @@ class Trainer:
         )
 
     @property
+    def _n_made(self) -> int:
+        """Steps of this run; those of a run it took over do not count."""
+        return self.step - self._first_step
+
+    @property
     def _over(self) -> bool:
         out_of_steps = self._total_steps is not None and self.step >= self._total_steps
         return out_of_steps or self.used_s >= self.settings.budget_s
@@ -233,7 +237,7 @@ class Trainer:
         settings = self.settings
         torch.manual_seed((settings.seed * SEED_STRIDE + self.step + 1) % MAX_SEED)
         left = None if self._total_steps is None else self._total_steps - self._first_step
-        rate = learning_rate(self.step - self._first_step, settings, left)
+        rate = learning_rate(self._n_made, settings, left)
         groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
         for group in groups:
             group["lr"] = rate * group["rate_scale"]
@@ -279,8 +283,7 @@ class Trainer:
         assert self._timed_from is not None
         first_step, first_s = self._timed_from
         n_timed = self.step - first_step
-        n_made = self.step - self._first_step
-        timed_s = (self.used_s - first_s) / n_timed if n_timed else self.used_s / n_made
+        timed_s = (self.used_s - first_s) / n_timed if n_timed else self.used_s / self._n_made
         per_step_s = max(timed_s, 1e-6)
         left_s = max(self.settings.budget_s - self.used_s, 0.0)
         self._total_steps = self.step + int(left_s / per_step_s)

@@ -18,7 +18,7 @@ DO_NOT_KNOW = (NOT_KNOWN, PERSONAL, TOO_HARD, NO_HELP)
 """The right answers to anything outside the domain."""
 
 _HARD = frozenset({"root", "times", "divided", "plus", "minus", "explain", "why", "work", "spell"})
-_ABOUT_SOMEONE = frozenset({"i", "my", "are", "do"})
+_OF_SOMEONE = frozenset({"i", "my", "your"})
 # fmt: off
 _REQUESTS = frozenset({
     "play", "sing", "tell", "wake", "set", "call", "phone", "write", "send", "order", "buy", "turn",
@@ -143,7 +143,7 @@ def fitting_answer(question: str) -> str:
         return NO_HELP
     if not _HARD.isdisjoint(words):
         return TOO_HARD
-    if words[0] in _ABOUT_SOMEONE or not {"my", "your", "i"}.isdisjoint(words):
+    if words[0] in ("are", "do") or not _OF_SOMEONE.isdisjoint(words):
         return PERSONAL
     return NOT_KNOWN
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from model.training.optimizers import OptimizerName
 from model.training.run_log import RunLog
 from model.training.trainer import (
     NATIVE_BF16,
+    BatchSource,
     ResumeError,
     Trainer,
     TrainingSettings,
@@ -47,6 +48,18 @@ def source(step: int) -> Iterator[Tensor]:
     while True:
         yield torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
         step += 1
+
+
+def a_second_a_batch() -> tuple[BatchSource, Callable[[], float]]:
+    """The source, and a clock on which each of its batches takes a second."""
+    now = [0.0]
+
+    def timed(step: int) -> Iterator[Tensor]:
+        for batch in source(step):
+            now[0] += 1.0
+            yield batch
+
+    return timed, lambda: now[0]
 
 
 def settings(steps: int | None = 30, **more: object) -> TrainingSettings:
@@ -97,16 +110,8 @@ def test_a_crash_after_a_checkpoint_costs_the_steps_since(tmp_path: Path) -> Non
 
 
 def test_the_schedule_is_fitted_to_the_budget(tmp_path: Path) -> None:
-    now = [0.0]
-
-    def timed(step: int) -> Iterator[Tensor]:
-        for batch in source(step):
-            now[0] += 1.0
-            yield batch
-
-    trainer = Trainer(
-        LineStage(), settings(steps=None, budget_s=40.0), tmp_path, clock=lambda: now[0]
-    )
+    timed, clock = a_second_a_batch()
+    trainer = Trainer(LineStage(), settings(steps=None, budget_s=40.0), tmp_path, clock=clock)
     summary = trainer.run(timed)
     assert 38 <= summary.step <= 40
     events = [r for r in RunLog(tmp_path / "log.jsonl").read() if r.get("event") == "steps"]
@@ -161,18 +166,12 @@ def test_a_run_takes_over_weights_and_step_of_another_with_settings_of_its_own(
 
 def test_a_run_that_took_another_over_fits_its_own_budget(tmp_path: Path) -> None:
     Trainer(LineStage(), settings(steps=10), tmp_path / "first").run(source)
-    now = [0.0]
-
-    def timed(step: int) -> Iterator[Tensor]:
-        for batch in source(step):
-            now[0] += 1.0
-            yield batch
-
+    timed, clock = a_second_a_batch()
     trainer = Trainer(
         LineStage(),
         settings(steps=None, budget_s=40.0),
         tmp_path / "second",
-        clock=lambda: now[0],
+        clock=clock,
         take_over=tmp_path / "first",
     )
     assert 48 <= trainer.run(timed).step <= 50
