@@ -70,14 +70,22 @@ def orthogonal(matrix: Tensor) -> Tensor:
     # All products are of polynomials in this one small matrix, which commute: 256 x 960 takes
     # about half as long as with the wide matrix in every one of them.
     gram = wide @ wide.T
-    scale = torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
-    for a, b, c in POLYNOMIALS:
-        factor = torch.addmm(b * gram, gram, gram, alpha=c)
-        factor.diagonal().add_(a)
-        scale = factor @ scale
+    factor = _value_of(POLYNOMIALS[0], gram)
+    scale = factor
+    for coefficients in POLYNOMIALS[1:]:
         gram = factor @ gram @ factor
+        factor = _value_of(coefficients, gram)
+        scale = factor @ scale
     orthogonal_wide = scale @ wide
     return orthogonal_wide if matrix.shape[0] <= matrix.shape[1] else orthogonal_wide.T
+
+
+def _value_of(coefficients: tuple[float, float, float], gram: Tensor) -> Tensor:
+    """``a + b G + c G²`` of a symmetric ``G``."""
+    a, b, c = coefficients
+    value = torch.addmm(b * gram, gram, gram, alpha=c)
+    value.diagonal().add_(a)
+    return value
 
 
 def make_optimizers(
