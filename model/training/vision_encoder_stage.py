@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from model.image_slicing import slice_image
 from model.omni import OmniModel
 from model.training.batches import IGNORED, PictureBatch
+from model.training.picture_reader import PictureReader
 
 UNIT_SLICES = 1
 """Slices of a unit's frame in a call: the overview alone."""
@@ -23,8 +24,8 @@ OUTLINE_WEIGHT = 3.0
 
 
 class VisionEncoderStage:
-    """One linear classifier per question over all vectors of a slice; and per patch, one per
-    question about every place and one for the outline of things: what is where is learnt much
+    """Questions about a slice are put to its vectors; and per patch there is one linear classifier
+    per question about every place and one for the outline of things: what is where is learnt much
     sooner than what there is at all."""
 
     name = "vision_encoder"
@@ -46,16 +47,9 @@ class VisionEncoderStage:
         """
         self._model = model
         config = model.config
-        width = config.query_num * config.language.hidden_size
         generator = torch.Generator().manual_seed(len(n_classes))
         self._questions = list(n_classes)
-        # Not by name: a question is a sentence, and those are no names of modules.
-        self._heads = nn.ModuleList(nn.Linear(width, count) for count in n_classes.values())
-        for head in self._heads:
-            nn.init.normal_(head.weight, std=width**-0.5, generator=generator)
-            nn.init.zeros_(head.bias)
-            # So many inputs move together that a step of the usual size would leap.
-            head.weight.rate_scale = 1 / config.query_num
+        self._reader = PictureReader(n_classes, config.language.hidden_size, generator)
         places = n_grid_classes or {}
         self._grid_questions = list(places)
         hidden = config.vision.hidden_size
@@ -72,7 +66,7 @@ class VisionEncoderStage:
             {
                 "vision": model.vpm,
                 "resampler": model.resampler,
-                "heads": self._heads,
+                "reader": self._reader,
                 "grid_heads": self._grid_heads,
                 "outline_head": self._outline_heads,
             }
@@ -96,13 +90,13 @@ class VisionEncoderStage:
             for part in slice_image(image, config, UNIT_SLICES).slices
         ]
         features, _ = model.vpm(slices)  # [B, N, D]
-        vectors = model.resampler(features, [part.size for part in slices]).flatten(1)
+        vectors = model.resampler(features, [part.size for part in slices])  # [B, Q, E]
         losses, right, counted = [], torch.zeros((), device=device), 0
-        for question, head in zip(self._questions, self._heads, strict=True):
+        for question, of_all in zip(self._questions, self._reader(vectors), strict=True):
             targets = torch.from_numpy(batch.labels[question]).to(device)
             n_targets = int((targets != IGNORED).sum())
             if n_targets:
-                scores = head(vectors).float()
+                scores = of_all.float()
                 losses.append(F.cross_entropy(scores, targets, ignore_index=IGNORED))
                 right = right + (scores.argmax(-1) == targets).sum()
                 counted += n_targets

@@ -29,7 +29,11 @@ from model.training.speech_data.synthesizers import SpeechSynthesizer
 VECTORS_FILE = "vectors.npz"
 REFERENCES_FILE = "references.npz"
 WORDS_ONLY: Mapping[str, Kind] = {"typed": Kind(1.0, 24)}
-HEARING: Mapping[str, Kind] = {name: kind for name, kind in KINDS.items() if name != "seen"}
+HEARING: Mapping[str, Kind] = {
+    "typed": Kind(0.35, 24),
+    "written_down": Kind(0.4, 16),
+    "heard": Kind(0.25, 10),
+}
 
 
 def encode_pictures(model: OmniModel, folder: Path, seeds: range) -> None:

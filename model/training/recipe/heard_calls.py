@@ -30,7 +30,7 @@ Speak = Callable[[SpeechRequest], Clip]
 TRANSCRIBE = "Write down what you hear."
 """Instructions of calls whose answers are what was said: they teach the language model to listen,
 word by word."""
-REFERENCE_SHARE = 0.25
+REFERENCE_SHARE = 0.15
 """Share of calls whose system prompt plays a voice; in the others the first voice answers."""
 SHORTENED_SHARE = 0.6
 """Share of calls that end after one of their first turns."""
@@ -55,10 +55,10 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "typed": Kind(0.15, 12),
-    "written_down": Kind(0.3, 10),
-    "heard": Kind(0.25, 6),
-    "seen": Kind(0.3, 6),
+    "typed": Kind(0.15, 24),
+    "written_down": Kind(0.3, 16),
+    "heard": Kind(0.28, 10),
+    "seen": Kind(0.27, 10),
 }
 """Typed talk; single questions to be written down; spoken calls; calls with a camera."""
 
