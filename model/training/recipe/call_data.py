@@ -30,9 +30,10 @@ VECTORS_FILE = "vectors.npz"
 REFERENCES_FILE = "references.npz"
 WORDS_ONLY: Mapping[str, Kind] = {"typed": Kind(1.0, 24)}
 HEARING: Mapping[str, Kind] = {
-    "typed": Kind(0.35, 24),
+    "typed": Kind(0.3, 24),
+    "read": Kind(0.1, 24),
     "written_down": Kind(0.4, 16),
-    "heard": Kind(0.25, 10),
+    "heard": Kind(0.2, 10),
 }
 
 

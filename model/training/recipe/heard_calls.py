@@ -14,6 +14,7 @@ from model.training.domain.call_script import CallScript, compose_call
 from model.training.domain.call_script import CallTurn as ScriptTurn
 from model.training.domain.exchange import Split
 from model.training.domain.written_calls import silent_script, written_call
+from model.training.recipe.dictation import HEAR, read_call, seen_call
 from model.training.recipe.questions import training_call
 from model.training.recipe.replies import style_number
 from model.training.scenes.scene import Scene
@@ -27,9 +28,6 @@ from model.training.speech_data.timeline import Timeline
 from model.training.speech_data.units import Shown
 
 Speak = Callable[[SpeechRequest], Clip]
-TRANSCRIBE = "Write down what you hear."
-"""Instructions of calls whose answers are what was said: they teach the language model to listen,
-word by word."""
 REFERENCE_SHARE = 0.15
 """Share of calls whose system prompt plays a voice; in the others the first voice answers."""
 SHORTENED_SHARE = 0.6
@@ -55,12 +53,15 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "typed": Kind(0.15, 24),
-    "written_down": Kind(0.3, 16),
-    "heard": Kind(0.28, 10),
-    "seen": Kind(0.27, 10),
+    "typed": Kind(0.12, 24),
+    "read": Kind(0.06, 24),
+    "written_down": Kind(0.24, 16),
+    "described": Kind(0.14, 16),
+    "heard": Kind(0.24, 10),
+    "seen": Kind(0.2, 10),
 }
-"""Typed talk; single questions to be written down; spoken calls; calls with a camera."""
+"""Typed talk; words, questions and pictures to be written down; spoken calls; calls with a
+camera."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,21 @@ class CallBatches(BatchesByStep[CallBatch]):
     def _make_typed(self, plan: _Plan, rng: Random) -> Call:
         return self._voiced(written_call(plan.script), plan.script, rng)
 
+    def _plan_read(self, rng: Random) -> _Plan:
+        return self._plan_typed(rng)
+
+    def _make_read(self, plan: _Plan, rng: Random) -> Call:
+        return read_call(plan.script, rng)
+
+    def _plan_described(self, rng: Random) -> _Plan:
+        seed = rng.choice(self._seen_seeds)
+        return _Plan(training_call(seed)[0], seed=seed)
+
+    def _make_described(self, plan: _Plan, rng: Random) -> Call:
+        scenes = scenes_of(plan.script)
+        images = [_another_frame(each, rng) for each in self.pictures[plan.seed]]
+        return seen_call(scenes, images)
+
     def _plan_written_down(self, rng: Random) -> _Plan:
         while True:
             script, caller = training_call(rng.randrange(self.n_calls))
@@ -120,7 +136,7 @@ class CallBatches(BatchesByStep[CallBatch]):
         timeline, _ = self._listen(turn, _elsewhere(plan.caller, rng), rng)
         times_s = char_times_s(timeline, turn.spoken)
         heard = CallTurn(reply=turn.spoken, units=_units(timeline), heard_s=times_s)
-        return Call((heard,), mode="default", instructions=TRANSCRIBE)
+        return Call((heard,), mode="default", instructions=HEAR)
 
     def _plan_heard(self, rng: Random) -> _Plan:
         while True:
@@ -236,8 +252,13 @@ def _units(
     for unit in timeline.units(shown):
         image = None
         if unit.image is not None and vectors is not None and rng is not None:
-            exact = vectors[scenes.index(unit.image)].astype(np.float32)
-            noise = np.random.default_rng(rng.getrandbits(48)).standard_normal(exact.shape)
-            image = exact + (noise * (VECTOR_NOISE * exact.std())).astype(np.float32)
+            image = _another_frame(vectors[scenes.index(unit.image)], rng)
         units.append(CallUnit(unit.samples if unit.samples.size else None, image_vectors=image))
     return tuple(units)
+
+
+def _another_frame(vectors: np.ndarray, rng: Random) -> np.ndarray:
+    """A picture's vectors ``[Q, E]`` as another frame of the same thing has them, float32."""
+    exact = vectors.astype(np.float32)
+    noise = np.random.default_rng(rng.getrandbits(48)).standard_normal(exact.shape)
+    return exact + (noise * (VECTOR_NOISE * exact.std())).astype(np.float32)

@@ -7,9 +7,9 @@ import pytest
 
 from model.training.batches import Call
 from model.training.domain.exchange import Split, normal
+from model.training.recipe.dictation import HEAR
 from model.training.recipe.heard_calls import (
     KINDS,
-    TRANSCRIBE,
     CallBatches,
     Kind,
     char_times_s,
@@ -66,7 +66,7 @@ def test_typed_calls_have_words_alone() -> None:
 def test_what_is_written_down_is_what_was_said_and_when() -> None:
     for call in calls("written_down"):
         (turn,) = call.turns
-        assert call.instructions == TRANSCRIBE and turn.reply == normal(turn.reply)
+        assert call.instructions == HEAR and turn.reply == normal(turn.reply)
         assert turn.heard_s is not None and turn.heard_s.shape == (len(turn.reply), 2)
         length_s = sum(len(unit.samples) for unit in turn.units if unit.samples is not None) / 16e3
         assert 0 < turn.heard_s[0, 1] < turn.heard_s[-1, 1] <= length_s
