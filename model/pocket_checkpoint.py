@@ -1,6 +1,6 @@
-"""Where the default checkpoint is, made on first use until a trained one ships.
+"""Where the default checkpoint is; made on first use where a distribution comes without it.
 
-``pocket`` means the checkpoint in ``model/pocket/`` when the distribution contains it. Until then
+``pocket`` means the checkpoint in ``model/pocket/`` when the distribution contains it. Else
 it means a random checkpoint of the same shape, generated once into the user's cache.
 """
 

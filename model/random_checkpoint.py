@@ -1,4 +1,4 @@
-"""Checkpoints of random weights in the real layout: the default until a trained one ships.
+"""Checkpoints of random weights in the real layout, for a distribution without `pocket`.
 
 They load, stream and speak like any other, and mean nothing; ``trained: false`` in their
 ``config.json`` labels them wherever they show.

@@ -97,12 +97,9 @@ def make_optimizers(
 ) -> list[torch.optim.Optimizer]:
     """Optimizers over what requires a gradient; tables, norms and biases are not decayed.
 
-    A parameter may carry an attribute ``rate_scale``, its learning rate relative to the others;
-    it is in the parameter groups.
-
     Args:
         module: What is trained.
-        learning_rate: Of a parameter without ``rate_scale``.
+        learning_rate: Of all.
         weight_decay: Of matrices and kernels.
         betas: Of AdamW.
         name: ``muon``: it moves the matrices between hidden states; tables, heads (by name),
@@ -112,24 +109,19 @@ def make_optimizers(
         ValueError: No parameter requires a gradient.
     """
     tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
-    groups: dict[tuple[bool, bool, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for path, parameter in module.named_parameters():
         if parameter.requires_grad:
             decays = parameter.ndim > 1 and id(parameter) not in tables
-            scale = float(getattr(parameter, "rate_scale", 1.0))
             between = decays and parameter.ndim == 2 and "head" not in path
             by_muon = name == "muon" and between
-            groups.setdefault((by_muon, decays, scale), []).append(parameter)
+            groups.setdefault((by_muon, decays), []).append(parameter)
     if not groups:
         raise ValueError("nothing to train: no parameter requires a gradient")
     of_muon, of_adamw = (
         [
-            {
-                "params": parameters,
-                "weight_decay": weight_decay if decays else 0.0,
-                "rate_scale": scale,
-            }
-            for (by_muon, decays, scale), parameters in groups.items()
+            {"params": parameters, "weight_decay": weight_decay if decays else 0.0}
+            for (by_muon, decays), parameters in groups.items()
             if by_muon is wanted
         ]
         for wanted in (True, False)

@@ -240,7 +240,7 @@ class Trainer:
         rate = learning_rate(self._n_made, settings, left)
         groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
         for group in groups:
-            group["lr"] = rate * group["rate_scale"]
+            group["lr"] = rate
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             losses = self.stage.losses(batch)
         losses["loss"].backward()

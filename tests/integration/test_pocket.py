@@ -30,11 +30,6 @@ from tests.integration.pocket_clips import RATE_HZ, SPOKEN, StoredClips, spoken_
 
 pytestmark = pytest.mark.integration
 
-trained = pytest.mark.skipif(
-    not (POCKET_FOLDER / "config.json").is_file(),
-    reason="model/pocket/ has no config.json: no trained checkpoint ships yet",
-)
-
 FLOORS: Mapping[str, float] = {
     "typed": 85.0,
     "pictures": 15.0,
@@ -79,7 +74,6 @@ def runner(clips: StoredClips) -> Iterator[tuple[asyncio.Runner, CallRunner, Cal
         yield loop, text, speech
 
 
-@trained
 @pytest.mark.parametrize("name", FLOORS)
 def test_answers_are_right(
     name: str, runner: tuple[asyncio.Runner, CallRunner, CallRunner]
@@ -97,7 +91,6 @@ def replies(runner: tuple[asyncio.Runner, CallRunner, CallRunner]) -> list[Place
     return loop.run(speech.hold_all(spoken_plan("seen")[:N_SPOKEN]))
 
 
-@trained
 def test_replies_are_understood_by_a_recogniser(replies: list[PlacedCall]) -> None:
     recogniser = Recogniser()
     errors = []
@@ -109,7 +102,6 @@ def test_replies_are_understood_by_a_recogniser(replies: list[PlacedCall]) -> No
     assert error_rate(errors) <= MOST_WORD_ERRORS, errors
 
 
-@trained
 def test_replies_have_the_voice_of_the_reference(
     replies: list[PlacedCall], clips: StoredClips
 ) -> None:

@@ -7,6 +7,7 @@ and how to look long before answers alone would teach it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -21,6 +22,18 @@ SEE = "Write down what you see."
 """Instructions in the system prompt."""
 
 
+def heard_call(text: str, units: tuple[CallUnit, ...], times_s: np.ndarray) -> Call:
+    """What is said in the units.
+
+    Args:
+        text: The words.
+        units: In which they are heard.
+        times_s: As :attr:`CallTurn.heard_s`.
+    """
+    turn = CallTurn(reply=text, units=units, heard_s=times_s)
+    return Call((turn,), mode="default", instructions=HEAR)
+
+
 def read_call(script: CallScript, rng: Random) -> Call:
     """The words of a typed call's questions in any order: nothing but looking back tells them."""
     turns = []
@@ -32,7 +45,7 @@ def read_call(script: CallScript, rng: Random) -> Call:
     return Call(tuple(turns), mode="default", instructions=READ)
 
 
-def seen_call(scenes: list[Scene], images: list[np.ndarray]) -> Call:
+def seen_call(scenes: Sequence[Scene], images: Sequence[np.ndarray]) -> Call:
     """One picture after another, and all that is in each.
 
     Args:

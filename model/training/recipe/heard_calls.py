@@ -14,7 +14,7 @@ from model.training.domain.call_script import CallScript, compose_call
 from model.training.domain.call_script import CallTurn as ScriptTurn
 from model.training.domain.exchange import Split
 from model.training.domain.written_calls import silent_script, written_call
-from model.training.recipe.dictation import HEAR, read_call, seen_call
+from model.training.recipe.dictation import heard_call, read_call, seen_call
 from model.training.recipe.questions import training_call
 from model.training.recipe.replies import style_number
 from model.training.scenes.scene import Scene
@@ -135,8 +135,7 @@ class CallBatches(BatchesByStep[CallBatch]):
         (turn,) = plan.script.turns
         timeline, _ = self._listen(turn, _elsewhere(plan.caller, rng), rng)
         times_s = char_times_s(timeline, turn.spoken)
-        heard = CallTurn(reply=turn.spoken, units=_units(timeline), heard_s=times_s)
-        return Call((heard,), mode="default", instructions=HEAR)
+        return heard_call(turn.spoken, _units(timeline), times_s)
 
     def _plan_heard(self, rng: Random) -> _Plan:
         while True:

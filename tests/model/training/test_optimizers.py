@@ -73,7 +73,6 @@ def parts() -> nn.ModuleDict:
         }
     )
     module["norm"].requires_grad_(False)
-    module["line"].bias.rate_scale = 0.1  # type: ignore[assignment]
     return module
 
 
@@ -85,7 +84,6 @@ def test_only_matrices_decay_and_only_free_parameters_are_trained(name: Optimize
     decayed = {id(p) for group in groups if group["weight_decay"] > 0 for p in group["params"]}
     assert decayed == {id(module[part].weight) for part in ("line", "kernel", "lm_head")}
     assert sum(len(group["params"]) for group in groups) == 5
-    assert {group["rate_scale"] for group in groups} == {1.0, 0.1}
 
 
 def test_muon_moves_the_matrices_between_hidden_states_alone() -> None:
