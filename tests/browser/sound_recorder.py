@@ -101,11 +101,16 @@ def forget_recording(page: Page) -> None:
 
 
 def heard_speech(page: Page) -> np.ndarray:
-    """From the first sound on."""
-    samples = recorded(page)
+    """From ``LEAD_SAMPLES`` before the first sound on.
+
+    An audio thread without its share of the processor makes less silence than time goes by; what
+    is missing before the sound is filled up.
+    """
+    silence = np.zeros(LEAD_SAMPLES, np.int16)
+    samples = np.concatenate([silence, recorded(page)])
     loud = np.flatnonzero(np.abs(samples.astype(int)) > QUIET)
     assert len(loud), "nothing was heard"
-    return samples[max(0, loud[0] - LEAD_SAMPLES) :]
+    return samples[loud[0] - LEAD_SAMPLES :]
 
 
 def log_spectrogram(samples: np.ndarray) -> np.ndarray:
