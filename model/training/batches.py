@@ -60,6 +60,11 @@ class HeardClip:
     phones: np.ndarray
     """Int16 ``[F]``: the phone in the middle of each encoder frame of 20 ms, ``IGNORED`` where
     unknown. F is the sum over the units of ceil(n / 320): every unit has frames of its own."""
+    text: str = ""
+    """The words that are heard; empty for a sound."""
+    heard_s: np.ndarray | None = None
+    """Float32 ``[len(text), 2]``: when each character begins and ends, from the start of the first
+    unit; None where unknown: tokens are then not learnt from the clip."""
 
 
 @dataclass(frozen=True, slots=True)

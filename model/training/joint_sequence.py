@@ -26,6 +26,7 @@ from model.prompt import (
 from model.tokenizer import TextTokenizer
 from model.training.batches import IGNORED, Call, CallTurn, CallUnit, SpokenText
 from model.training.dense_audio import MIN_CLIP_SAMPLES
+from model.training.heard_tokens import token_times_s
 
 UNIT_SLICES = 1
 """Slices of a unit's frame in a call: the overview alone."""
@@ -174,17 +175,13 @@ class CallLayout:
         self, words: Sequence[int], header: int, heard_s: np.ndarray, spans: Sequence[Span]
     ) -> list[Guide]:
         places = [place for span in spans for place in range(*span)]
-        guides, start = [], 0
-        for index in range(len(words)):
-            stop = len(self._tokenizer.decode(words[: index + 1]))
-            begins_s = heard_s[min(start, len(heard_s) - 1), 0] - HEARD_MARGIN_S
-            ends_s = heard_s[min(max(stop, 1), len(heard_s)) - 1, 1] + HEARD_MARGIN_S
+        guides = []
+        for index, times_s in enumerate(token_times_s(self._tokenizer, words, heard_s)):
             first, last = (
                 places[min(max(int(at_s * AUDIO_TOKENS_PER_S), 0), len(places) - 1)]
-                for at_s in (begins_s, ends_s)
+                for at_s in (times_s[0] - HEARD_MARGIN_S, times_s[1] + HEARD_MARGIN_S)
             )
             guides.append(Guide(header - 1 + index, (first, last + 1)))
-            start = stop
         return guides
 
 

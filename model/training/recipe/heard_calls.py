@@ -134,7 +134,7 @@ class CallBatches(BatchesByStep[CallBatch]):
     def _make_written_down(self, plan: _Plan, rng: Random) -> Call:
         (turn,) = plan.script.turns
         timeline, _ = self._listen(turn, _elsewhere(plan.caller, rng), rng)
-        times_s = char_times_s(timeline, turn.spoken)
+        times_s = timeline.char_times_s(turn.spoken)
         return heard_call(turn.spoken, _units(timeline), times_s)
 
     def _plan_heard(self, rng: Random) -> _Plan:
@@ -203,18 +203,6 @@ def scenes_of(script: CallScript) -> list[Scene]:
         if scene is not None
     ]
     return list(dict.fromkeys(scenes))
-
-
-def char_times_s(timeline: Timeline, text: str) -> np.ndarray:
-    """When each character of the only utterance of a turn begins and ends, ``[len(text), 2]``."""
-    times = np.zeros((len(text), 2), dtype=np.float32)
-    for words in timeline.words:
-        for word in words:
-            edges = np.linspace(word.start_s, word.end_s, word.end_char - word.first_char + 1)
-            times[word.first_char : word.end_char, 0] = edges[:-1]
-            times[word.first_char : word.end_char, 1] = edges[1:]
-    # Spaces belong to the word before them.
-    return np.maximum.accumulate(times, axis=0)
 
 
 def _shortened(script: CallScript, rng: Random) -> CallScript:

@@ -17,12 +17,15 @@ from model.training.speech_data.call_audio import Caller, draw_caller, requests_
 from model.training.speech_data.phones import PHONES
 from model.training.speech_data.speech_batches import BatchesByStep, HearingBatches
 from model.training.speech_data.synthesis import SpeechRequest
+from model.training.speech_data.synthesizers import SpeechSynthesizer
 from model.training.speech_data.voices import Role, voices_for
 
 N_CALLS = 6_000
 """Calls of which every question is synthesised; they are called again and again, with another
 microphone, room and noise every time."""
 
+N_UNSEEN_CALLS = 60
+"""Calls of the evaluation's sentences, which are held out."""
 N_EASY_STEPS = 800
 EASY = replace(VARIED, room_share=0.0, noise_share=0.0, band_share=0.0, late_share=0.0)
 
@@ -69,3 +72,20 @@ def heard_questions(seed: int) -> TrainingData:
     varied = HearingBatches(question_requests(), question_clips().read, seed)
     easy = replace(varied, ranges=EASY)
     return TrainingData(EasyFirst(easy, varied), n_phones=len(PHONES))
+
+
+def unseen_questions(seed: int) -> TrainingData:
+    """Sentences that training has not heard, in its voices: held out from the audio encoder's
+    data."""
+    rng = np.random.default_rng([seed, 2])
+    requests = [
+        request
+        for number in range(N_UNSEEN_CALLS)
+        for request in requests_of(
+            compose_call(number, Split.EVAL),
+            draw_caller(voices_for(Role.HEAR_TRAIN), VARIED, rng),
+        )
+    ]
+    return TrainingData(
+        HearingBatches(requests, SpeechSynthesizer().speak, seed), n_phones=len(PHONES)
+    )

@@ -100,7 +100,8 @@ class HearingBatches(BatchesByStep[HeardBatch]):
             request = self.requests[int(rng.integers(len(self.requests)))]
             clean = self.speak(request).at_rate(MODEL_HZ).without_edges()
             clip = apply_recipe(clean, replace(recipe, noise_db=None), rng)
-        return in_turn([clip], rng, noise_db=noise_db, noise_exponent=recipe.noise_exponent).heard()
+        turn = in_turn([clip], rng, noise_db=noise_db, noise_exponent=recipe.noise_exponent)
+        return turn.heard(clip.text)
 
 
 @dataclass(frozen=True)

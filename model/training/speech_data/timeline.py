@@ -54,10 +54,26 @@ class Timeline:
         """The units of the turn, with the newest picture of each."""
         return cut_units(self.samples, shown)
 
-    def heard(self) -> HeardClip:
-        """The turn with the phone of every encoder frame, for the stage of the audio encoder."""
+    def heard(self, text: str = "") -> HeardClip:
+        """The turn with the phone of every encoder frame, for the stage of the audio encoder.
+
+        Args:
+            text: Of the only utterance; empty where there is none.
+        """
         units = tuple(unit.samples for unit in self.units())
-        return HeardClip(units, frame_targets(self.phones, [unit.size for unit in units]))
+        phones = frame_targets(self.phones, [unit.size for unit in units])
+        return HeardClip(units, phones, text, self.char_times_s(text) if text else None)
+
+    def char_times_s(self, text: str) -> np.ndarray:
+        """When each character of the only utterance begins and ends, ``[len(text), 2]``."""
+        times = np.zeros((len(text), 2), dtype=np.float32)
+        for words in self.words:
+            for word in words:
+                edges = np.linspace(word.start_s, word.end_s, word.end_char - word.first_char + 1)
+                times[word.first_char : word.end_char, 0] = edges[:-1]
+                times[word.first_char : word.end_char, 1] = edges[1:]
+        # Spaces belong to the word before them.
+        return np.maximum.accumulate(times, axis=0)
 
 
 def place(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from model.training.audio_encoder_stage import AudioEncoderStage, hide_parts
 from model.training.batches import IGNORED, HeardBatch, HeardClip
+from model.training.dense_audio import encode_contexts, unit_mel
 from tests.model.training.tiny_training import first_loss, fresh_model, train
 
 pytestmark = pytest.mark.unit
@@ -40,6 +43,34 @@ def test_it_overfits_a_batch(tmp_path: Path) -> None:
     summary = train(stage, [batch], tmp_path, 40, learning_rate=3e-3)
     assert summary.losses["loss"] < first_loss(tmp_path) / 4
     assert summary.losses["accuracy"] > 0.9
+
+
+def test_words_come_to_where_the_language_model_reads_them(tmp_path: Path) -> None:
+    model = fresh_model()
+    text = "what is it"
+    heard = replace(clip((16_000, 9_000), 0), text=text, heard_s=evenly(text, 0.1, 1.5))
+    stage = AudioEncoderStage(model, N_PHONES, hide=False)
+    table = model.llm.model.embed_tokens.weight.clone()
+    summary = train(stage, [HeardBatch((heard,))], tmp_path, 60, learning_rate=3e-3)
+    assert summary.losses["word_accuracy"] > 0.9
+    assert torch.equal(table, model.llm.model.embed_tokens.weight)
+    contexts = encode_contexts(model.apm, [[unit_mel(u, model.device) for u in heard.units]])
+    vectors = torch.cat(model.audio_projection_layer(contexts[0]))
+    # The middle of the first word: 0.1 to 0.66 s of 25 vectors a second.
+    nearest = F.normalize(vectors[8], dim=0) @ F.normalize(table, dim=1).T
+    assert int(nearest.argmax()) in model.tokenizer.encode_foreign("what")
+
+
+def test_sounds_and_clips_without_times_teach_no_words() -> None:
+    stage = AudioEncoderStage(fresh_model(), N_PHONES, hide=False)
+    losses = stage.losses(HeardBatch((clip((16_000,), 1),)))
+    assert "words" not in losses and torch.isfinite(losses["loss"])
+
+
+def evenly(text: str, begins_s: float, ends_s: float) -> np.ndarray:
+    """Times of the characters of a text, one as long as the other."""
+    edges = np.linspace(begins_s, ends_s, len(text) + 1, dtype=np.float32)
+    return np.stack([edges[:-1], edges[1:]], axis=1)
 
 
 def test_hiding_keeps_the_shape_and_most_of_the_content() -> None:

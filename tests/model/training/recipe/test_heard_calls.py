@@ -12,13 +12,11 @@ from model.training.recipe.heard_calls import (
     KINDS,
     CallBatches,
     Kind,
-    char_times_s,
     scenes_of,
 )
 from model.training.recipe.questions import training_call
 from model.training.speech_data.clips import Clip, Word
 from model.training.speech_data.synthesis import SpeechRequest
-from model.training.speech_data.timeline import Placement, place
 from tests.model.training.speech_data.toy_speech import vowel
 
 pytestmark = pytest.mark.unit
@@ -108,10 +106,3 @@ def test_scenes_come_once_each_in_their_order() -> None:
     script = training_call(next(iter(VECTORS)))[0]
     scenes = scenes_of(script)
     assert len(set(scenes)) == len(scenes) and script.split is Split.TRAIN
-
-
-def test_characters_are_heard_evenly_over_their_word() -> None:
-    clip = Clip("ab c", vowel(1.0), 16_000, (), (Word(0, 2, 0.0, 0.4), Word(3, 4, 0.5, 1.0)))
-    times_s = char_times_s(place([Placement(1.0, clip)], 2.5), "ab c")
-    expected = [[1.0, 1.2], [1.2, 1.4], [1.2, 1.4], [1.5, 2.0]]
-    np.testing.assert_allclose(times_s, expected, atol=1e-5)

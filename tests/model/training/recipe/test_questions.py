@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from model.training.recipe.questions import (
     question_clips,
     question_requests,
     training_call,
+    unseen_questions,
 )
+from model.training.speech_data.clips import Clip
 from model.training.speech_data.phones import PHONES
 from model.training.speech_data.speech_batches import HearingBatches
 from model.training.speech_data.synthesis import SpeechRequest
@@ -37,6 +40,23 @@ def test_unheard_voices_are_not_heard() -> None:
     requests = question_requests(40)
     speakers = {voice_named(request.voice).speaker for request in requests}
     assert len(requests) > 40 and not speakers & UNHEARD_SPEAKERS
+
+
+def test_held_out_questions_are_of_no_training_call_and_of_training_voices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[SpeechRequest] = []
+
+    def speak(request: SpeechRequest) -> Clip:
+        asked.append(request)
+        return toy_clip()
+
+    monkeypatch.setattr(questions, "SpeechSynthesizer", lambda: SimpleNamespace(speak=speak))
+    batch = next(iter(unseen_questions(0).source(0)))
+    assert len(batch.clips) > 5
+    heard_in_training = {request.text for request in question_requests(200)}
+    assert not heard_in_training & {request.text for request in asked}
+    assert not {voice_named(request.voice).speaker for request in asked} & UNHEARD_SPEAKERS
 
 
 def test_quiet_rooms_come_first() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from model.training.speech_data.clips import Clip, Word
 from model.training.speech_data.phones import PHONE_INDEX
 from model.training.speech_data.sounds import Sound
 from model.training.speech_data.timeline import Placement, in_turn, place, sound_clip
 from model.training.speech_data.units import Shown
-from tests.model.training.speech_data.toy_speech import toy_clip
+from tests.model.training.speech_data.toy_speech import toy_clip, vowel
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +48,17 @@ def test_heard_units_have_the_phones_of_their_frames() -> None:
     assert heard.phones.size == 50 + 32
     spoken = np.flatnonzero(heard.phones == PHONE_INDEX["aa"])
     assert (spoken[0], spoken[-1]) == (45, 74)
+
+
+def test_characters_are_heard_evenly_over_their_word() -> None:
+    clip = Clip("ab c", vowel(1.0), 16_000, (), (Word(0, 2, 0.0, 0.4), Word(3, 4, 0.5, 1.0)))
+    line = place([Placement(1.0, clip)], 2.5)
+    times_s = line.char_times_s("ab c")
+    expected = [[1.0, 1.2], [1.2, 1.4], [1.2, 1.4], [1.5, 2.0]]
+    np.testing.assert_allclose(times_s, expected, atol=1e-5)
+    heard = line.heard("ab c")
+    assert heard.text == "ab c" and np.array_equal(heard.heard_s, times_s)
+    assert line.heard().heard_s is None
 
 
 def test_units_carry_the_newest_picture() -> None:
