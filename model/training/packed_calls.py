@@ -23,6 +23,9 @@ from model.training.joint_sequence import CallSequence
 
 Probe = Callable[[int, Tensor, Tensor], None]
 """``(layer, queries [N, Hq, D], keys [N, Hkv, D])``, rotated: looks at attention."""
+BLOCK = 256
+"""A batch is filled up to a multiple of so many positions, which are idle: products of bfloat16 are
+compiled for every new size, which took as long as the products themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,9 @@ def forward_packed(
     stack, device = model.model, embeddings.device
     positions = packing.positions.to(device)
     table = model.rotary_to(int(packing.positions.max()) + 1, device)
-    rotation = table.rows(positions, embeddings.dtype)
-    x = embeddings
+    n_idle = -len(positions) % BLOCK
+    rotation = table.rows(F.pad(positions, (0, n_idle)), embeddings.dtype)
+    x = F.pad(embeddings, (0, 0, 0, n_idle))
     for index, layer in enumerate(stack.layers):
         attention = layer.self_attn
         heads = attention.project(layer.input_layernorm(x))
@@ -137,7 +141,7 @@ def forward_packed(
         queries, keys = rotated.split([attention.n_heads, attention.n_kv_heads], dim=1)
         if probe is not None:
             probe(index, queries, keys)
-        attended = _attend(queries, keys, values, packing)
+        attended = F.pad(_attend(queries, keys, values, packing), (0, 0, 0, n_idle))
         if index == len(stack.layers) - 1:
             x, attended = x[wanted], attended[wanted]
         x = x + attention.o_proj(attended)
@@ -146,8 +150,10 @@ def forward_packed(
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, packing: Packing) -> Tensor:
-    """Causal attention ``[N, Hq D]`` of every call to itself."""
+    """Causal attention ``[N, Hq D]`` of every call to itself; what is idle has none."""
     group = queries.shape[1] // keys.shape[1]
+    n_positions = sum(packing.sizes)
+    queries, keys, values = (part[:n_positions] for part in (queries, keys, values))
     # [H, T, D] each; one split, whose backward pass is one join.
     q = queries.transpose(0, 1).split(packing.sizes, dim=1)
     k = keys.transpose(0, 1).repeat_interleave(group, 0).split(packing.sizes, dim=1)
