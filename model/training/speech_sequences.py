@@ -27,6 +27,9 @@ from model.speech.vocoder import HOP_SAMPLES
 from model.training.batches import IGNORED, SpokenText
 
 FRAMES_PER_S = SPEECH_SAMPLE_RATE_HZ / (HOP_SAMPLES * MEL_FRAMES_PER_CODE)
+BLOCK = 32
+"""Sequences are padded to a multiple of so many positions: products of bfloat16 are compiled for
+every new size."""
 GUIDED_HEAD = 0
 """The head that learns to follow the text."""
 GUIDED_WIDTH = 1
@@ -85,8 +88,12 @@ def lay_out(
     ids = pad_sequence([torch.tensor(i) for i, _ in texts], batch_first=True)
     codes = [_checked_codes(u.codes, config) for u in utterances]
     frames = pad_sequence(codes, batch_first=True)
+    n_idle = -(ids.shape[1] + frames.shape[1] + 1) % BLOCK
+    frames = F.pad(frames, (0, 0, 0, n_idle))
     ending = torch.full((1, config.num_vq), config.num_audio_tokens - 1)
-    targets = [torch.cat([part, ending]) for part in codes]
+    targets = pad_sequence(
+        [torch.cat([part, ending]) for part in codes], batch_first=True, padding_value=IGNORED
+    )
     n_condition, n_steps = ids.shape[1], frames.shape[1] + 1
     steps = torch.arange(n_steps)
     # With the longest text this is the schedule alone.
@@ -112,7 +119,7 @@ def lay_out(
     return SpeechSequences(
         text_ids=ids,
         frames=frames,
-        targets=pad_sequence(targets, batch_first=True, padding_value=IGNORED),
+        targets=F.pad(targets, (0, 0, 0, n_idle), value=IGNORED),
         positions=torch.cat([condition, mask.start_position + steps]),
         visible=visible,
         spoken=spoken,

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from model.speech.speech_decoder import SpeechStep, TextPrefill
 from model.training.batches import IGNORED, SpokenText
 from model.training.speech_sequences import (
+    BLOCK,
     FRAMES_PER_S,
     SpeechSequences,
     accuracy,
@@ -83,12 +84,14 @@ def test_without_streaming_the_first_frame_sees_all_text() -> None:
 
 def test_targets_are_the_codes_and_then_the_end() -> None:
     short, long = utterance("no.", 5), utterance("yes.", 8, seed=1)
-    targets = layout(short, long).targets
+    laid_out = layout(short, long)
+    targets = laid_out.targets
     ending = CONFIG.num_audio_tokens - 1
-    assert targets.shape == (2, 9, 4)
+    assert targets.shape == (2, laid_out.frames.shape[1] + 1, 4)
+    assert laid_out.visible.shape[1] % BLOCK == 0
     assert torch.equal(targets[0, :5], torch.from_numpy(short.codes.astype(np.int64)))
     assert (targets[0, 5] == ending).all() and (targets[0, 6:] == IGNORED).all()
-    assert (targets[1, 8] == ending).all()
+    assert (targets[1, 8] == ending).all() and (targets[1, 9:] == IGNORED).all()
 
 
 def test_the_spoken_token_walks_through_the_text() -> None:
