@@ -101,6 +101,9 @@ class CallUnit:
     """Uint8 ``[H, W, 3]``, the newest frame."""
     image_vectors: np.ndarray | None = None
     """Float ``[Q, E]``: what a vision encoder that is not trained makes of the frame, instead."""
+    audio_vectors: np.ndarray | None = None
+    """Float ``[n, E]``: what an audio encoder and a projection that are not trained make of the
+    sound, instead; of all units of a call or of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ class CallTurn:
     """What was heard and seen since the answer before."""
     typed: str | None = None
     """Typed words, after the units."""
+    spoken: str | None = None
+    """The words that are heard in the units, where they are known and to be learnt from."""
     codes: np.ndarray | None = None
     """Int16 ``[T, 4]``: the reply in the call's voice; None leaves the speech loss out."""
     char_ends_s: np.ndarray | None = None

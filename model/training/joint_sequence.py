@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.config import OmniConfig
+from model.config import SAMPLE_RATE_HZ, OmniConfig
 from model.dialogue import Dialogue, DialogueStep
 from model.image_slicing import ImageSlice, slice_image
 from model.prompt import (
@@ -31,6 +31,7 @@ from model.training.heard_tokens import token_times_s
 UNIT_SLICES = 1
 """Slices of a unit's frame in a call: the overview alone."""
 AUDIO_TOKENS_PER_S = 25
+SAMPLES_PER_TOKEN = SAMPLE_RATE_HZ // AUDIO_TOKENS_PER_S
 HEARD_MARGIN_S = 0.06
 """How far beside a word the language model may listen for it."""
 
@@ -64,7 +65,9 @@ class CallSequence:
     contexts: list[list[np.ndarray]] = field(default_factory=list)
     """Units of audio that continue each other: the voice of the system prompt, then each turn."""
     audio_spans: list[Span] = field(default_factory=list)
-    """Features of all contexts are dealt out to them in order."""
+    """Features of all contexts are dealt out to them in order, then the vectors."""
+    audio_vectors: list[np.ndarray] = field(default_factory=list)
+    """Units ``[n, E]`` whose sound was encoded before."""
     speakers: list[tuple[int, int]] = field(default_factory=list)
     """Answers whose voice is known: position of ``<|spk|>``, and number of the voice."""
     replies: list[tuple[int, SpokenText]] = field(default_factory=list)
@@ -110,6 +113,8 @@ class CallLayout:
         for unit in turn.units:
             items = self._unit_items(sequence, unit, in_video=call.mode == "omni")
             if unit.samples is not None:
+                if sequence.audio_vectors:
+                    raise ValueError("some units of a call come as samples and some as vectors")
                 heard.append(unit.samples)
             self._append(sequence, dialogue.prefill("user", items))
         if heard:
@@ -133,7 +138,10 @@ class CallLayout:
             sliced = slice_image(unit.image, self._config, UNIT_SLICES)
             sequence.slices += sliced.slices
             items.append(ImageItem(sliced.grid))
-        if unit.samples is not None:
+        if unit.audio_vectors is not None:
+            sequence.audio_vectors.append(unit.audio_vectors)
+            items.append(AudioItem(len(unit.audio_vectors) * SAMPLES_PER_TOKEN))
+        elif unit.samples is not None:
             items.append(AudioItem(max(len(unit.samples), MIN_CLIP_SAMPLES)))
         if not items or items == [UNIT]:
             raise ValueError("a unit has neither sound nor a picture")

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from model.omni import OmniModel
 from model.training import speech_sequences
-from model.training.batches import IGNORED, CallBatch, SpokenText
+from model.training.batches import IGNORED, Call, CallBatch, SpokenText
 from model.training.dense_audio import encode_contexts, scale_gradient, unit_mel
 from model.training.joint_sequence import CallLayout, CallSequence, Guide
 from model.training.packed_calls import PackedCall, forward_packed, pack
+from model.training.typed_twins import twin_loss, typed_twin
 
 PREFIXES = (
     "llm.", "vpm.", "resampler.", "apm.", "audio_projection_layer.", "tts.projector.",
@@ -43,6 +44,8 @@ class JointSettings:
     guidance_weight: float = 0.05
     listening_weight: float = 0.1
     """Of one head's attention to the sound of the word to be repeated."""
+    twin_weight: float = 3.0
+    """Of the distance of what is heard from what is read, in the calls' typed twins."""
     voice_weight: float = 0.5
     """Of the distance of the projected speaker from the voice's vector in the table."""
     audio_gradient: float = 0.1
@@ -116,7 +119,10 @@ class JointStage:
         places = [answered, typed, torch.tensor(speakers, dtype=torch.int64)]
         wanted = torch.cat(places).to(device)
         embeddings = self.embed(sequences)[packing.kept.to(device)]
-        hidden = forward_packed(self._model.llm, embeddings, packing, wanted, probe)  # [W, E]
+        states: list[Tensor] = []
+        hidden = forward_packed(
+            self._model.llm, embeddings, packing, wanted, probe, states
+        )  # [W, E]
         of_answers, of_typed, of_speakers = hidden.split([len(part) for part in places])
         logits = self._model.llm.logits(of_answers)
         said = targets[answered].to(device)
@@ -130,11 +136,46 @@ class JointStage:
         if listened:
             losses["listening"] = listened[0]
             losses["loss"] = losses["loss"] + self._settings.listening_weight * listened[0]
+        if self._settings.twin_weight:
+            of_layers = [state[: len(answered)] for state in states]
+            losses |= self._twin_losses(batch.calls, sequences, of_layers, said)
+            if "twin" in losses:
+                losses["loss"] = losses["loss"] + self._settings.twin_weight * losses["twin"]
         if speakers:
             speech = self._speech_losses(sequences, of_speakers)
             losses["loss"] = losses["loss"] + speech.pop("weighted")
             losses |= speech
         return losses
+
+    def _twin_losses(
+        self,
+        calls: Sequence[Call],
+        sequences: Sequence[CallSequence],
+        heard: Sequence[Tensor],
+        said: Tensor,
+    ) -> dict[str, Tensor]:
+        """How far what is heard is from what is read; of ``heard`` ``[A, E]`` per layer the rows
+        are the answers' tokens ``said``, call after call."""
+        twins = [typed_twin(call) for call in calls]
+        counts = torch.tensor([sum(t != IGNORED for t in s.targets) for s in sequences])
+        has_twin = torch.tensor([twin is not None for twin in twins])
+        rows = has_twin.repeat_interleave(counts).nonzero()[:, 0].to(said.device)
+        if not len(rows):
+            return {}
+        with torch.no_grad():
+            laid_out = [self._layout.lay_out(twin) for twin in twins if twin is not None]
+            packing = pack(laid_out)
+            targets = torch.tensor([t for s in laid_out for t in s.targets])[packing.kept]
+            wanted = (targets != IGNORED).nonzero()[:, 0].to(said.device)
+            embeddings = self.embed(laid_out)[packing.kept.to(said.device)]
+            read: list[Tensor] = []
+            final = forward_packed(self._model.llm, embeddings, packing, wanted, states=read)
+            # Of a wrong answer there is nothing to learn.
+            right = (self._model.llm.logits(final).argmax(-1) == said[rows]).nonzero()[:, 0]
+        if not len(right):
+            return {}
+        ours = [state[rows[right]] for state in heard]
+        return {"twin": twin_loss(ours, [state[right] for state in read])}
 
     def embed(self, sequences: Sequence[CallSequence]) -> Tensor:
         """Embeddings ``[N, E]`` of all calls' positions one after another, features in place of
@@ -178,16 +219,16 @@ class JointStage:
 
     def _encode_audio(self, sequences: Sequence[CallSequence]) -> list[list[Tensor]]:
         contexts = [context for sequence in sequences for context in sequence.contexts]
-        if not contexts:
-            return [[] for _ in sequences]
         device = self._model.device
         mels = [[unit_mel(unit, device) for unit in context] for context in contexts]
-        encoded = iter(encode_contexts(self._model.apm, mels))
+        encoded = iter(encode_contexts(self._model.apm, mels) if mels else ())
         share = self._settings.audio_gradient
         per_sequence: list[list[Tensor]] = []
         for sequence in sequences:
             frames = [scale_gradient(u, share) for _ in sequence.contexts for u in next(encoded)]
-            per_sequence.append(self._model.audio_projection_layer(frames) if frames else [])
+            heard = self._model.audio_projection_layer(frames) if frames else []
+            before = [torch.from_numpy(part).to(device) for part in sequence.audio_vectors]
+            per_sequence.append([*heard, *before])
         return per_sequence
 
     def _speech_losses(

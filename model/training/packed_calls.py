@@ -112,6 +112,7 @@ def forward_packed(
     packing: Packing,
     wanted: Tensor,
     probe: Probe | None = None,
+    states: list[Tensor] | None = None,
 ) -> Tensor:
     """Run a packed batch, with gradients.
 
@@ -123,6 +124,7 @@ def forward_packed(
         packing: Of the batch.
         wanted: Int64 ``[W]``: positions of the batch whose hidden states are needed.
         probe: Called with every layer's queries and keys.
+        states: Gets what every layer makes of the wanted positions, ``[W, hidden]``.
 
     Returns:
         Hidden states after the final norm ``[W, hidden]``.
@@ -146,6 +148,8 @@ def forward_packed(
             x, attended = x[wanted], attended[wanted]
         x = x + attention.o_proj(attended)
         x = x + layer.mlp(layer.post_attention_layernorm(x))
+        if states is not None:
+            states.append(x if index == len(stack.layers) - 1 else x[wanted])
     return stack.norm(x)
 
 

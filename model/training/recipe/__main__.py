@@ -5,6 +5,7 @@
     python -m model.training.recipe pictures --files 84
     python -m model.training.recipe codes --from runs/codec/checkpoint
     python -m model.training.recipe vectors --from runs/vision/checkpoint
+    python -m model.training.recipe sounds --from runs/audio/checkpoint
     python -m model.training.recipe voices --out runs/voices
 
 What the stages read goes below ``$OMNICALL_TRAINING_DIR`` (``runs`` where it is not set); what is
@@ -23,8 +24,14 @@ import torch
 
 from model.omni import OmniModel
 from model.training.export import load_for_training
-from model.training.recipe.call_data import encode_pictures, record_references, record_voices
+from model.training.recipe.call_data import (
+    SOUNDS_FOLDER,
+    encode_pictures,
+    record_references,
+    record_voices,
+)
 from model.training.recipe.corpus import corpus
+from model.training.recipe.encoded_calls import encode_calls
 from model.training.recipe.folders import training_folder
 from model.training.recipe.pictures import draw_file
 from model.training.recipe.questions import N_CALLS, question_clips, question_requests
@@ -34,6 +41,8 @@ from model.training.speech_data.cache import write_progress_line
 logger = logging.getLogger("omnicall.training")
 
 N_FILES = 84
+FILE_CALLS = 250
+"""Calls whose sound is in one file."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,12 +58,14 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("codes", "answers as codes of a trained codec"),
         ("vectors", "pictures of calls as a trained vision encoder sees them"),
+        ("sounds", "what is heard in calls as a trained audio encoder hears it"),
     ):
         made_by = commands.add_parser(name, help=text)
         made_by.add_argument("--from", dest="start", type=Path, required=True, help="checkpoint")
     voices = commands.add_parser("voices", help="recordings that ship as the model's voices")
     voices.add_argument("--out", type=Path, required=True, help="folder")
-    commands.choices["vectors"].add_argument("--calls", type=int, default=N_CALLS)
+    for name in ("vectors", "sounds"):
+        commands.choices[name].add_argument("--calls", type=int, default=N_CALLS)
     return top
 
 
@@ -82,6 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             record_voices(options.out)
         case "vectors":
             encode_pictures(_model(options.start), folder / "vectors", range(options.calls))
+        case "sounds":
+            model = _model(options.start)
+            for first in range(0, options.calls, FILE_CALLS):
+                seeds = range(first, min(first + FILE_CALLS, options.calls))
+                encode_calls(model, folder / SOUNDS_FOLDER, seeds, question_clips().read)
+                logger.info("sounds: %d of %d calls", seeds.stop, options.calls)
 
 
 def _model(folder: Path) -> OmniModel:

@@ -12,10 +12,11 @@ from model.image_slicing import slice_image
 from model.omni import OmniModel
 from model.training.batches import TrainingData
 from model.training.joint_sequence import UNIT_SLICES
+from model.training.recipe.encoded_calls import EncodedTurn, read_calls, scenes_of
 from model.training.recipe.folders import training_folder
-from model.training.recipe.heard_calls import KINDS, CallBatches, Kind, scenes_of
+from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
 from model.training.recipe.pictures import SIZE
-from model.training.recipe.questions import N_CALLS, question_clips, training_call
+from model.training.recipe.questions import N_CALLS, training_call
 from model.training.recipe.replies import N_STYLES
 from model.training.scenes.renderers import render
 from model.training.speech_data.reply_voices import (
@@ -28,12 +29,13 @@ from model.training.speech_data.synthesizers import SpeechSynthesizer
 
 VECTORS_FILE = "vectors.npz"
 REFERENCES_FILE = "references.npz"
+SOUNDS_FOLDER = "sounds"
 WORDS_ONLY: Mapping[str, Kind] = {"typed": Kind(1.0, 24)}
 HEARING: Mapping[str, Kind] = {
-    "typed": Kind(0.3, 24),
-    "read": Kind(0.1, 24),
-    "written_down": Kind(0.4, 16),
-    "heard": Kind(0.2, 10),
+    "typed": Kind(0.15, 24),
+    "read": Kind(0.15, 24),
+    "written_down": Kind(0.3, 24),
+    "heard": Kind(0.4, 24),
 }
 
 
@@ -106,11 +108,21 @@ def _pictures() -> Mapping[int, np.ndarray]:
         return {int(name): stored[name] for name in stored.files}
 
 
-def _data(seed: int, kinds: Mapping[str, Kind], pictures: Mapping[int, np.ndarray]) -> TrainingData:
+@cache
+def _sounds() -> Mapping[str, EncodedTurn]:
+    return read_calls(training_folder() / SOUNDS_FOLDER)
+
+
+def _data(
+    seed: int,
+    kinds: Mapping[str, Kind],
+    sounds: Mapping[str, EncodedTurn],
+    pictures: Mapping[int, np.ndarray],
+) -> TrainingData:
     batches = CallBatches(
         seed=seed,
-        speak=question_clips().read,
         n_calls=N_CALLS,
+        sounds=sounds,
         pictures=pictures,
         references=_references(),
         kinds=kinds,
@@ -120,14 +132,14 @@ def _data(seed: int, kinds: Mapping[str, Kind], pictures: Mapping[int, np.ndarra
 
 def words(seed: int) -> TrainingData:
     """Typed talk alone: the language model's first data."""
-    return _data(seed, WORDS_ONLY, {})
+    return _data(seed, WORDS_ONLY, {}, {})
 
 
 def hearing(seed: int) -> TrainingData:
     """Typed and spoken calls without pictures."""
-    return _data(seed, HEARING, {})
+    return _data(seed, HEARING, _sounds(), {})
 
 
 def calls(seed: int) -> TrainingData:
     """Everything a call has."""
-    return _data(seed, KINDS, _pictures())
+    return _data(seed, KINDS, _sounds(), _pictures())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
@@ -10,24 +10,22 @@ from random import Random
 import numpy as np
 
 from model.training.batches import Call, CallBatch, CallTurn, CallUnit, PromptMode
-from model.training.domain.call_script import CallScript, compose_call
-from model.training.domain.call_script import CallTurn as ScriptTurn
+from model.training.domain.call_script import CallScript
 from model.training.domain.exchange import Split
 from model.training.domain.written_calls import silent_script, written_call
 from model.training.recipe.dictation import heard_call, read_call, seen_call
+from model.training.recipe.encoded_calls import (
+    NO_SCENE,
+    EncodedTurn,
+    name_of,
+    scenes_of,
+    typed_again,
+)
 from model.training.recipe.questions import training_call
 from model.training.recipe.replies import style_number
-from model.training.scenes.scene import Scene
-from model.training.speech_data.augmentation import VARIED, draw_recipe
-from model.training.speech_data.call_audio import HISS_DB, Caller, turn_timeline
-from model.training.speech_data.clips import Clip
 from model.training.speech_data.reply_voices import REPLY_VOICES
 from model.training.speech_data.speech_batches import BatchesByStep
-from model.training.speech_data.synthesis import SpeechRequest
-from model.training.speech_data.timeline import Timeline
-from model.training.speech_data.units import Shown
 
-Speak = Callable[[SpeechRequest], Clip]
 REFERENCE_SHARE = 0.15
 """Share of calls whose system prompt plays a voice; in the others the first voice answers."""
 SHORTENED_SHARE = 0.6
@@ -37,9 +35,11 @@ SEEN_TYPED_SHARE = 0.5
 """Share of calls with a camera in which everything is typed."""
 DRAWN_PER_CALL = 3
 """Calls drawn for each one made, so that those of a batch are of one length."""
-TOKENS_PER_UNIT = 46
+PICTURE_TOKENS = 20
 VECTOR_NOISE = 0.02
 """Of a picture's vectors, relative to their size: no two frames of a camera are the same."""
+SOUND_NOISE = 0.1
+"""Of a sound's vectors: each was encoded once, in one room with one microphone."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "typed": Kind(0.12, 24),
-    "read": Kind(0.06, 24),
-    "written_down": Kind(0.24, 16),
-    "described": Kind(0.14, 16),
-    "heard": Kind(0.24, 10),
-    "seen": Kind(0.2, 10),
+    "typed": Kind(0.12, 16),
+    "read": Kind(0.08, 16),
+    "written_down": Kind(0.12, 16),
+    "described": Kind(0.12, 12),
+    "heard": Kind(0.34, 14),
+    "seen": Kind(0.22, 8),
 }
 """Typed talk; words, questions and pictures to be written down; spoken calls; calls with a
 camera."""
@@ -69,8 +69,12 @@ class _Plan:
     """A call before anything of it is heard."""
 
     script: CallScript
-    caller: Caller | None = None
-    seed: int = 0
+    seed: int = -1
+    """Of the training call, where it is one."""
+    typed: bool = False
+    """Whether it is the training call with all questions typed."""
+    first_turn: int = 0
+    """Of the training call, where only one turn of it is left."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,12 @@ class CallBatches(BatchesByStep[CallBatch]):
 
     seed: int
     """Of everything drawn."""
-    speak: Speak
-    """Finds a question's clip."""
     n_calls: int
-    """Calls whose questions and pictures are there."""
+    """Calls whose sounds and pictures are there."""
+    sounds: Mapping[str, EncodedTurn] = field(default_factory=dict)
+    """Turns by ``name_of``."""
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
-    """Per call with a camera the vectors ``[n_scenes, Q, E]`` of :func:`scenes_of`."""
+    """Per call with a camera the vectors ``[n_scenes, Q, E]`` of ``scenes_of``."""
     references: Sequence[Sequence[np.ndarray]] = ()
     """Per reply voice its recordings at 16 kHz, ``[n]`` each."""
     kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
@@ -97,7 +101,7 @@ class CallBatches(BatchesByStep[CallBatch]):
         n_calls = self.kinds[name].n_calls
         plan, make = getattr(self, f"_plan_{name}"), getattr(self, f"_make_{name}")
         # Calls of about one length, so that little of a batch is padding.
-        plans = sorted((plan(rng) for _ in range(n_calls * DRAWN_PER_CALL)), key=_length_of)
+        plans = sorted((plan(rng) for _ in range(n_calls * DRAWN_PER_CALL)), key=self._length_of)
         first = rng.randrange(len(plans) - n_calls + 1)
         return CallBatch(tuple(make(planned, rng) for planned in plans[first : first + n_calls]))
 
@@ -120,64 +124,85 @@ class CallBatches(BatchesByStep[CallBatch]):
 
     def _make_described(self, plan: _Plan, rng: Random) -> Call:
         scenes = scenes_of(plan.script)
-        images = [_another_frame(each, rng) for each in self.pictures[plan.seed]]
+        images = [_again(each, VECTOR_NOISE, rng) for each in self.pictures[plan.seed]]
         return seen_call(scenes, images)
 
     def _plan_written_down(self, rng: Random) -> _Plan:
         while True:
-            script, caller = training_call(rng.randrange(self.n_calls))
-            turns = [turn for turn in script.turns if turn.spoken]
-            if turns:
-                turn = replace(rng.choice(turns), lead=(), scene=None)
-                return _Plan(replace(script, turns=(turn,)), caller)
+            seed = rng.randrange(self.n_calls)
+            script, _ = training_call(seed)
+            spoken = [index for index, turn in enumerate(script.turns) if turn.spoken]
+            if spoken:
+                index = rng.choice(spoken)
+                alone = replace(script, turns=(script.turns[index],))
+                return _Plan(alone, seed, first_turn=index)
 
     def _make_written_down(self, plan: _Plan, rng: Random) -> Call:
         (turn,) = plan.script.turns
-        timeline, _ = self._listen(turn, _elsewhere(plan.caller, rng), rng)
-        times_s = timeline.char_times_s(turn.spoken)
-        return heard_call(turn.spoken, _units(timeline), times_s)
+        encoded = self.sounds[name_of(plan.seed, plan.first_turn)]
+        # What is only seen before the first word is left out.
+        first = int(encoded.heard_s[0, 0])
+        units = tuple(
+            CallUnit(audio_vectors=_again(unit, SOUND_NOISE, rng))
+            for unit in encoded.units[first:]
+            if len(unit)
+        )
+        return heard_call(turn.spoken, units, encoded.heard_s - first)
 
     def _plan_heard(self, rng: Random) -> _Plan:
         while True:
-            script, caller = training_call(rng.randrange(self.n_calls))
+            seed = rng.randrange(self.n_calls)
+            script, _ = training_call(seed)
             if script.look is None:
-                return _Plan(_shortened(script, rng), caller)
+                return _Plan(_shortened(script, rng), seed)
 
     def _make_heard(self, plan: _Plan, rng: Random) -> Call:
         return self._call(plan, rng)
 
     def _plan_seen(self, rng: Random) -> _Plan:
         seed = rng.choice(self._seen_seeds)
-        script, caller = training_call(seed)
-        if rng.random() < SEEN_TYPED_SHARE:
-            script = compose_call(seed, Split.TRAIN, manner="typed")
-        return _Plan(_shortened(script, rng), caller, seed)
+        typed = rng.random() < SEEN_TYPED_SHARE
+        script = typed_again(seed) if typed else training_call(seed)[0]
+        return _Plan(_shortened(script, rng), seed, typed)
 
     def _make_seen(self, plan: _Plan, rng: Random) -> Call:
         return self._call(plan, rng, self.pictures[plan.seed])
 
     @cached_property
     def _seen_seeds(self) -> list[int]:
-        return sorted(self.pictures)
+        return sorted(seed for seed in self.pictures if seed < self.n_calls)
 
     def _call(self, plan: _Plan, rng: Random, vectors: np.ndarray | None = None) -> Call:
-        # Shortening leaves the order of the scenes as it was.
-        scenes = scenes_of(plan.script)
         turns = []
-        caller = _elsewhere(plan.caller, rng)
-        for turn in plan.script.turns:
-            timeline, shown = self._listen(turn, caller, rng)
-            units = _units(timeline, shown, scenes, vectors, rng)
+        for index, turn in enumerate(plan.script.turns):
+            units = []
+            encoded = self.sounds[name_of(plan.seed, index, typed=plan.typed)]
+            for sound, scene in zip(encoded.units, encoded.shown, strict=True):
+                image = None
+                if scene != NO_SCENE and vectors is not None:
+                    image = _again(vectors[scene], VECTOR_NOISE, rng)
+                heard = _again(sound, SOUND_NOISE, rng) if len(sound) else None
+                units.append(CallUnit(image_vectors=image, audio_vectors=heard))
             turns.append(
-                CallTurn(reply=turn.exchange.reply, units=units, typed=turn.written or None)
+                CallTurn(
+                    reply=turn.exchange.reply,
+                    units=tuple(units),
+                    typed=turn.written or None,
+                    spoken=turn.spoken or None,
+                )
             )
         return self._voiced(Call(tuple(turns)), plan.script, rng)
 
-    def _listen(
-        self, turn: ScriptTurn, caller: Caller, rng: Random
-    ) -> tuple[Timeline, list[Shown[Scene]]]:
-        generator = np.random.default_rng(rng.getrandbits(48))
-        return turn_timeline(turn, caller, self.speak, generator)
+    def _length_of(self, plan: _Plan) -> int:
+        """About how long the call's sequence is, in tokens."""
+        length = 0
+        for index, turn in enumerate(plan.script.turns):
+            encoded = self.sounds.get(name_of(plan.seed, plan.first_turn + index, typed=plan.typed))
+            if encoded is not None:
+                length += sum(map(len, encoded.units))
+                length += PICTURE_TOKENS * sum(scene != NO_SCENE for scene in encoded.shown)
+            length += (len(turn.written) + len(turn.exchange.reply)) // 3
+        return length
 
     def _voiced(self, call: Call, script: CallScript, rng: Random) -> Call:
         """The call with a system prompt, and the voice and pace of every answer."""
@@ -194,17 +219,6 @@ class CallBatches(BatchesByStep[CallBatch]):
         return replace(call, turns=turns, mode=mode, voice=voice, voice_samples=samples)
 
 
-def scenes_of(script: CallScript) -> list[Scene]:
-    """Everything a call shows, each once, in the order in which it is shown."""
-    scenes = [
-        scene
-        for turn in script.turns
-        for scene in (*(second.scene for second in turn.lead), turn.scene)
-        if scene is not None
-    ]
-    return list(dict.fromkeys(scenes))
-
-
 def _shortened(script: CallScript, rng: Random) -> CallScript:
     """Most calls end early: their first questions are learnt in a fraction of the time."""
     if rng.random() >= SHORTENED_SHARE:
@@ -212,40 +226,8 @@ def _shortened(script: CallScript, rng: Random) -> CallScript:
     return replace(script, turns=script.turns[: rng.randint(1, SHORT_TURNS)])
 
 
-def _length_of(plan: _Plan) -> int:
-    """About how long the call's sequence is, in tokens."""
-    return sum(
-        len(turn.lead) * TOKENS_PER_UNIT + len(turn.spoken) * 2 + len(turn.exchange.reply) // 3
-        for turn in plan.script.turns
-    )
-
-
-def _elsewhere(caller: Caller | None, rng: Random) -> Caller:
-    """The caller with another microphone in another room."""
-    assert caller is not None
-    generator = np.random.default_rng(rng.getrandbits(48))
-    hiss_db = float(generator.uniform(*HISS_DB))
-    return replace(caller, recipe=draw_recipe(VARIED, generator), hiss_db=hiss_db)
-
-
-def _units(
-    timeline: Timeline,
-    shown: Sequence[Shown[Scene]] = (),
-    scenes: Sequence[Scene] = (),
-    vectors: np.ndarray | None = None,
-    rng: Random | None = None,
-) -> tuple[CallUnit, ...]:
-    units = []
-    for unit in timeline.units(shown):
-        image = None
-        if unit.image is not None and vectors is not None and rng is not None:
-            image = _another_frame(vectors[scenes.index(unit.image)], rng)
-        units.append(CallUnit(unit.samples if unit.samples.size else None, image_vectors=image))
-    return tuple(units)
-
-
-def _another_frame(vectors: np.ndarray, rng: Random) -> np.ndarray:
-    """A picture's vectors ``[Q, E]`` as another frame of the same thing has them, float32."""
+def _again(vectors: np.ndarray, noise: float, rng: Random) -> np.ndarray:
+    """Vectors ``[n, E]`` as another frame or another microphone has them, float32."""
     exact = vectors.astype(np.float32)
-    noise = np.random.default_rng(rng.getrandbits(48)).standard_normal(exact.shape)
-    return exact + (noise * (VECTOR_NOISE * exact.std())).astype(np.float32)
+    drawn = np.random.default_rng(rng.getrandbits(48)).standard_normal(exact.shape)
+    return exact + (drawn * (noise * exact.std())).astype(np.float32)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from model.training.batches import CallBatch
-from model.training.joint_sequence import Guide
+from model.training.batches import CallBatch, CallUnit
+from model.training.dense_audio import encode_contexts, unit_mel
+from model.training.joint_sequence import CallLayout, Guide
 from model.training.joint_stage import (
     LISTENING_HEAD,
     JointSettings,
@@ -18,6 +19,7 @@ from model.training.joint_stage import (
     listening_loss,
 )
 from model.training.packed_calls import PackedCall
+from model.training.typed_twins import typed_twin
 from tests.model.training.call_in_steps import CallInSteps
 from tests.model.training.tiny_calls import audio_call, typed_call, video_call
 from tests.model.training.tiny_training import first_loss, fresh_model, train
@@ -113,6 +115,45 @@ def test_what_was_heard_and_is_repeated_is_listened_for() -> None:
     losses = stage.losses(CallBatch((replace(call, turns=(turn,)),)))
     assert losses["listening"].item() > 0
     assert "listening" not in stage.losses(CallBatch((call,)))
+
+
+def test_what_is_heard_is_drawn_to_what_is_read() -> None:
+    call = audio_call()
+    spoken = replace(call, turns=(replace(call.turns[0], spoken="hello"),))
+    model = fresh_model()
+    for settings, has_twin in ((JointSettings(), True), (JointSettings(twin_weight=0.0), False)):
+        losses = JointStage(model, settings=settings).losses(CallBatch((typed_call(), spoken)))
+        assert ("twin" in losses) == (has_twin and bool(losses["text_accuracy"]))
+    assert "twin" not in JointStage(model).losses(CallBatch((typed_call(), call)))
+
+
+def test_a_twin_teaches_once_it_is_right(tmp_path: Path) -> None:
+    call = audio_call()
+    spoken = replace(call, turns=(replace(call.turns[0], spoken="hello"),))
+    read = typed_twin(spoken)
+    assert read is not None
+    stage = JointStage(fresh_model(), settings=JointSettings(speech_weight=0.0))
+    assert "twin" not in stage.losses(CallBatch((spoken,))), "a new model knows nothing"
+    train(stage, [CallBatch((read,))], tmp_path, 25, learning_rate=3e-3)
+    assert float(stage.losses(CallBatch((spoken,)))["twin"].detach()) > 0
+
+
+@torch.no_grad()
+def test_sound_that_was_encoded_before_is_the_same() -> None:
+    model, call = fresh_model(), audio_call()
+    stage = JointStage(model)
+    samples = call.turns[0].units[0].samples
+    assert samples is not None
+    frames = encode_contexts(model.apm, [[unit_mel(samples, model.device)]])[0]
+    vectors = model.audio_projection_layer(frames)[0].numpy()
+    turn = replace(call.turns[0], units=(CallUnit(audio_vectors=vectors),))
+    layout = CallLayout(model.tokenizer, model.config)
+    live, before = (layout.lay_out(each) for each in (call, replace(call, turns=(turn,))))
+    assert live.ids == before.ids
+    assert torch.allclose(stage.embed([live]), stage.embed([before]), atol=1e-5)
+    mixed = replace(call, turns=(turn, *call.turns))
+    with pytest.raises(ValueError, match="as samples and some as vectors"):
+        layout.lay_out(mixed)
 
 
 def test_a_voice_is_learnt_without_codes() -> None:

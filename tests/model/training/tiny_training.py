@@ -49,9 +49,9 @@ def tiny_omni_config() -> OmniConfig:
     )  # fmt: skip
 
 
-def fresh_model(seed: int = 0) -> OmniModel:
+def fresh_model(seed: int = 0, config: OmniConfig | None = None) -> OmniModel:
     """A new model with weights to train from."""
-    config = tiny_omni_config()
+    config = config or tiny_omni_config()
     tokenizer = TextTokenizer.from_folder(GOLDEN)
     speech = SpeechTokenizer.from_folder(GOLDEN / "assets/chattts_tokenizer", config.speech)
     model = OmniModel(config, tokenizer, speech)

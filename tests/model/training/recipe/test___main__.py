@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_pictures_are_drawn_file_by_file(folder: Path, monkeypatch: pytest.Monke
     assert drawn == [0, 1, 2]
 
 
-def test_codes_and_vectors_come_from_a_checkpoint(
+def test_codes_vectors_and_sounds_come_from_a_checkpoint(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[object] = []
@@ -62,10 +63,17 @@ def test_codes_and_vectors_come_from_a_checkpoint(
     monkeypatch.setattr(
         recipe, "encode_pictures", lambda model, to, seeds: made.append((model, to, seeds))
     )
+    monkeypatch.setattr(recipe, "question_clips", lambda: SimpleNamespace(read=None))
+    monkeypatch.setattr(
+        recipe, "encode_calls", lambda model, to, seeds, speak: made.append((model, to, seeds))
+    )
     start = folder / "start"
     recipe.main(["codes", "--from", str(start)])
     recipe.main(["vectors", "--from", str(start), "--calls", "7"])
     assert made == [(start, folder / "codes"), (start, folder / "vectors", range(7))]
+    recipe.main(["sounds", "--from", str(start), "--calls", "300"])
+    files = [range(250), range(250, 300)]
+    assert made[2:] == [(start, folder / "sounds", seeds) for seeds in files]
 
 
 def test_voices_are_recorded_where_they_are_wanted(

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from model.training.recipe import call_data
 from model.training.recipe.call_data import (
     REFERENCES_FILE,
+    SOUNDS_FOLDER,
     VECTORS_FILE,
     calls,
     encode_pictures,
@@ -18,12 +20,13 @@ from model.training.recipe.call_data import (
     record_voices,
     words,
 )
+from model.training.recipe.encoded_calls import encode_calls, scenes_of
 from model.training.recipe.folders import TRAINING_DIR_VARIABLE
-from model.training.recipe.heard_calls import scenes_of
 from model.training.recipe.questions import training_call
 from model.training.speech_data.reply_voices import REPLY_VOICES, TRAINING_REFERENCES
 from model.training.speech_data.voices import Engine
 from model.voices import find_voices, read_voice
+from tests.model.training.recipe.toy_calls import listener, speak
 from tests.model.training.speech_data.toy_speech import needs
 from tests.model.training.tiny_training import fresh_model
 
@@ -78,10 +81,13 @@ def test_the_data_sets_find_what_was_made(monkeypatch: pytest.MonkeyPatch, tmp_p
     ):
         (tmp_path / folder).mkdir()
         np.savez(tmp_path / folder / file, **arrays)
-    for cached in (call_data._references, call_data._pictures):
+    for cached in (call_data._references, call_data._pictures, call_data._sounds):
         monkeypatch.setattr(call_data, cached.__name__, cached.__wrapped__)
+    with torch.no_grad():
+        encode_calls(listener(), tmp_path / SOUNDS_FOLDER, range(1), speak)
     assert set(words(0).source.kinds) == {"typed"}  # type: ignore[attr-defined]
     assert "seen" not in hearing(0).source.kinds  # type: ignore[attr-defined]
     everything = calls(0).source
     assert set(everything.pictures) == {3} and "seen" in everything.kinds  # type: ignore[attr-defined]
+    assert "0.0" in everything.sounds  # type: ignore[attr-defined]
     assert [len(each) for each in everything.references] == [4, 4]  # type: ignore[attr-defined]

@@ -6,18 +6,12 @@ import numpy as np
 import pytest
 
 from model.training.batches import Call
-from model.training.domain.exchange import Split, normal
+from model.training.domain.exchange import normal
 from model.training.recipe.dictation import HEAR
-from model.training.recipe.heard_calls import (
-    KINDS,
-    CallBatches,
-    Kind,
-    scenes_of,
-)
+from model.training.recipe.encoded_calls import scenes_of
+from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
 from model.training.recipe.questions import training_call
-from model.training.speech_data.clips import Clip, Word
-from model.training.speech_data.synthesis import SpeechRequest
-from tests.model.training.speech_data.toy_speech import vowel
+from tests.model.training.recipe.toy_calls import heard_turns
 
 pytestmark = pytest.mark.unit
 
@@ -30,17 +24,9 @@ VECTORS = {
 REFERENCES = [[np.full(50_000, 0.1 * voice, np.float32)] for voice in (1, 2)]
 
 
-def speak(request: SpeechRequest) -> Clip:
-    """A vowel for every word."""
-    words, at = [], 0
-    for index, word in enumerate(request.text.split()):
-        words.append(Word(at, at + len(word), 0.1 + 0.2 * index, 0.3 + 0.2 * index))
-        at += len(word) + 1
-    return Clip(request.text, vowel(0.2 * len(words) + 0.2), 16_000, (), tuple(words))
-
-
 def batches(name: str) -> CallBatches:
-    return CallBatches(1, speak, N_CALLS, VECTORS, REFERENCES, {name: Kind(1.0, 6)})
+    sounds = heard_turns(N_CALLS)
+    return CallBatches(1, N_CALLS, sounds, VECTORS, REFERENCES, {name: Kind(1.0, 6)})
 
 
 def calls(name: str, n_batches: int = 3) -> list[Call]:
@@ -66,16 +52,20 @@ def test_what_is_written_down_is_what_was_said_and_when() -> None:
         (turn,) = call.turns
         assert call.instructions == HEAR and turn.reply == normal(turn.reply)
         assert turn.heard_s is not None and turn.heard_s.shape == (len(turn.reply), 2)
-        length_s = sum(len(unit.samples) for unit in turn.units if unit.samples is not None) / 16e3
-        assert 0 < turn.heard_s[0, 1] < turn.heard_s[-1, 1] <= length_s
+        vectors = [unit.audio_vectors for unit in turn.units if unit.audio_vectors is not None]
+        assert 0 < turn.heard_s[0, 1] < turn.heard_s[-1, 1] <= sum(map(len, vectors)) / 25 + 0.05
+        assert turn.heard_s[0, 0] < 1.0, "it begins with the unit of the first word"
         assert (np.diff(turn.heard_s[:, 1]) >= 0).all()
 
 
 def test_spoken_calls_are_heard_in_units_of_a_second() -> None:
     heard = calls("heard")
     units = [unit for call in heard for turn in call.turns for unit in turn.units]
-    assert any(unit.samples is not None and len(unit.samples) == 16_000 for unit in units)
+    sounds = [unit.audio_vectors for unit in units if unit.audio_vectors is not None]
+    assert max(map(len, sounds)) == 25
     assert all(unit.image_vectors is None for unit in units)
+    spoken = [turn.spoken for call in heard for turn in call.turns if turn.units]
+    assert any(spoken) and all(not text or text == normal(text) for text in spoken)
     assert {call.mode for call in heard} <= {"omni", "audio_assistant"}
 
 
@@ -100,9 +90,3 @@ def test_every_answer_has_the_voice_and_the_pace_it_is_to_be_said_in() -> None:
         alone = call.voice_samples is None
         assert alone <= (call.voice == 0)
         assert {turn.voice % 2 for turn in call.turns} == {call.voice}
-
-
-def test_scenes_come_once_each_in_their_order() -> None:
-    script = training_call(next(iter(VECTORS)))[0]
-    scenes = scenes_of(script)
-    assert len(set(scenes)) == len(scenes) and script.split is Split.TRAIN
