@@ -19,6 +19,10 @@ MIN_CLIP_SAMPLES = 400
 FULL_ENOUGH = 0.75
 """Contexts at least this long, relative to the longest of a group, are encoded with it."""
 
+BLOCK = 64
+"""Groups are padded to a multiple of so many frames: products of bfloat16 are compiled for every
+new size."""
+
 Context = Sequence[np.ndarray]
 """Units, float32 ``[n]`` at 16 kHz, of which each sees itself and those before."""
 
@@ -78,6 +82,8 @@ def _transform(
 ) -> Tensor:
     """Hidden states ``[B, T, D]`` of contexts ``[T_i, D]`` whose units have so many frames."""
     padded = pad_sequence(list(frames), batch_first=True)
+    n_idle = -padded.shape[1] % BLOCK
+    padded = F.pad(padded, (0, 0, 0, min(n_idle, encoder.max_positions - padded.shape[1])))
     longest = padded.shape[1]
     # A frame sees the frames of its own and of earlier units. Padding counts as a last unit, which
     # nothing else sees.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ class EncodedTurn:
     """Float32 ``[len(spoken), 2]``: when each character of the words is heard."""
 
 
+@cache
 def typed_again(seed: int) -> CallScript:
     """The training call of a seed with all questions typed."""
     return compose_call(seed, Split.TRAIN, manner="typed")

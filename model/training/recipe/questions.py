@@ -35,6 +35,7 @@ def question_clips() -> ClipCache:
     return ClipCache(training_folder() / "clips" / "questions", MODEL_HZ)
 
 
+@cache
 def training_call(seed: int) -> tuple[CallScript, Caller]:
     """A call and its caller; the same for the same seed."""
     rng = np.random.default_rng([seed, 1])
