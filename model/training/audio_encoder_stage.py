@@ -21,7 +21,7 @@ MAX_FRAMES_HIDDEN = 20
 """Widest mask over mel bands, longest over mel frames of 10 ms."""
 N_MASKS = 2
 """Of each kind, per unit."""
-WORDS_WEIGHT = 1.0
+WORDS_WEIGHT = 2.0
 """Of the tokens against the phones, at each of whose rates the weight is 1."""
 FIRST_SHARPNESS = 10.0
 """Of the scores of tokens: a cosine times this."""
