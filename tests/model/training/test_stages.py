@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from model.training.batches import (
     CallBatch,
     HeardBatch,
+    HeardClip,
     SpokenTextBatch,
     TrainingData,
     WaveBatch,
@@ -25,7 +27,7 @@ from model.training.stages import (
     run_stage,
 )
 from model.training.trainer import RunSummary, TrainingSettings, repeated
-from tests.model.training.test_audio_encoder_stage import clip
+from tests.model.training.test_audio_encoder_stage import clip, evenly
 from tests.model.training.test_speech_sequences import utterance
 from tests.model.training.test_vision_encoder_stage import pictures
 from tests.model.training.tiny_calls import audio_call
@@ -77,13 +79,19 @@ def test_runs_of_several_stages_become_one_checkpoint(tmp_path: Path) -> None:
     assert not torch.equal(after["llm.lm_head.weight"], before["llm.lm_head.weight"])
 
 
+def worded_clip() -> HeardClip:
+    """A clip whose words are known: every head of the stage has something to learn."""
+    text = "what is it"
+    return replace(clip((16_000, 5_000), 0), text=text, heard_s=evenly(text, 0.1, 1.2))
+
+
 @pytest.mark.parametrize(
     ("name", "batch"),
     [
         ("codec", WaveBatch(tone_waves(1, 512 * 8, 24_000))),
         ("vocoder", WaveBatch(tone_waves(1, 512 * 8, 24_000))),
         ("speech_decoder", SpokenTextBatch((utterance("yes, I do.", 12, timed=True),))),
-        ("audio_encoder", HeardBatch((clip((16_000, 5_000), 0),))),
+        ("audio_encoder", HeardBatch((worded_clip(),))),
         ("vision_encoder", pictures()),
         ("joint", CallBatch((audio_call(),))),
     ],
