@@ -21,8 +21,8 @@ from model.training.speech_data.synthesizers import SpeechSynthesizer
 from model.training.speech_data.voices import Role, voices_for
 
 N_CALLS = 6_000
-"""Calls of which every question is synthesised; they are called again and again, with another
-microphone, room and noise every time."""
+"""Calls of which every question is synthesised. The audio encoder hears each with another
+microphone, room and noise every time, the joint stage as it was encoded once."""
 
 N_UNSEEN_CALLS = 60
 """Calls of the evaluation's sentences, which are held out."""

@@ -117,25 +117,20 @@ def test_what_was_heard_and_is_repeated_is_listened_for() -> None:
     assert "listening" not in stage.losses(CallBatch((call,)))
 
 
-def test_what_is_heard_is_drawn_to_what_is_read() -> None:
-    call = audio_call()
-    spoken = replace(call, turns=(replace(call.turns[0], spoken="hello"),))
-    model = fresh_model()
-    for settings, has_twin in ((JointSettings(), True), (JointSettings(twin_weight=0.0), False)):
-        losses = JointStage(model, settings=settings).losses(CallBatch((typed_call(), spoken)))
-        assert ("twin" in losses) == (has_twin and bool(losses["text_accuracy"]))
-    assert "twin" not in JointStage(model).losses(CallBatch((typed_call(), call)))
-
-
-def test_a_twin_teaches_once_it_is_right(tmp_path: Path) -> None:
+def test_what_is_heard_is_drawn_to_what_is_read_once_that_is_right(tmp_path: Path) -> None:
     call = audio_call()
     spoken = replace(call, turns=(replace(call.turns[0], spoken="hello"),))
     read = typed_twin(spoken)
     assert read is not None
-    stage = JointStage(fresh_model(), settings=JointSettings(speech_weight=0.0))
+    model = fresh_model()
+    stage = JointStage(model, settings=JointSettings(speech_weight=0.0))
     assert "twin" not in stage.losses(CallBatch((spoken,))), "a new model knows nothing"
     train(stage, [CallBatch((read,))], tmp_path, 25, learning_rate=3e-3)
-    assert float(stage.losses(CallBatch((spoken,)))["twin"].detach()) > 0
+    losses = stage.losses(CallBatch((typed_call(), spoken)))
+    assert float(losses["twin"].detach()) > 0
+    assert "twin" not in stage.losses(CallBatch((typed_call(), call))), "its words are unknown"
+    without = JointStage(model, settings=JointSettings(twin_weight=0.0))
+    assert "twin" not in without.losses(CallBatch((spoken,)))
 
 
 @torch.no_grad()
