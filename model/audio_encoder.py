@@ -18,6 +18,7 @@ from model.attention import Visibility, attend
 from model.audio_features import CLIP_S, CONV_STRIDE, encoder_frame_count
 from model.config import AudioConfig
 from model.decoder_layers import fuse_linear
+from model.dense_attention import attend_dense
 from model.quirks import PRODUCT, ReferenceQuirks
 from model.state import KVCachePool, Segment
 
@@ -287,8 +288,7 @@ class AudioEncoder(nn.Module):
 
         def attend_batch(_layer: int, *qkv: Tensor) -> Tensor:
             q, k, v = (part.unflatten(0, (batch, length)).transpose(1, 2) for part in qkv)
-            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.unsqueeze(1))
-            return attended.transpose(1, 2).flatten(0, 1)
+            return attend_dense(q, k, v, mask).transpose(1, 2).flatten(0, 1)
 
         positions = [self.embed_positions.weight[:length]] * batch
         hidden = self._transform(frames.flatten(0, 1), positions, attend_batch)

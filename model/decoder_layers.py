@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.attention import Masks, attend
+from model.dense_attention import attend_dense
 from model.rotary import RotaryTable, rotate
 from model.state import KVCachePool, Segment
 
@@ -145,9 +146,7 @@ class SelfAttention(nn.Module):
         group = self.n_heads // self.n_kv_heads
         if group > 1:
             keys, values = keys.repeat_interleave(group, 1), values.repeat_interleave(group, 1)
-        attended = F.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=mask.unsqueeze(1)
-        )
+        attended = attend_dense(queries, keys, values, mask)
         return self.o_proj(attended.transpose(1, 2).flatten(2))
 
 

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.attention import causal_mask
+from model.dense_attention import attend_dense
 from model.language_model import LanguageModel
 from model.prompt import Span
 from model.rotary import rotate
@@ -166,14 +167,10 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor, packing: Packing) -> 
     for index, asked in enumerate(q):
         before = None if index < packing.n_prompts else packing.prompt_of[index - packing.n_prompts]
         if before is None:
-            seen, carried, mask = k[index], v[index], None
+            seen, carried = k[index], v[index]
         else:
             seen = torch.cat([k[before], k[index]], dim=1)
             carried = torch.cat([v[before], v[index]], dim=1)
-            mask = causal_mask(asked.shape[1], seen.shape[1], asked.device)
-        attended.append(
-            F.scaled_dot_product_attention(
-                asked[None], seen[None], carried[None], attn_mask=mask, is_causal=mask is None
-            )[0]
-        )
+        visible = causal_mask(asked.shape[1], seen.shape[1], asked.device)
+        attended.append(attend_dense(asked[None], seen[None], carried[None], visible[None])[0])
     return torch.cat(attended, dim=1).transpose(0, 1).flatten(1)

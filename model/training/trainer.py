@@ -151,6 +151,7 @@ class Trainer:
             settings.weight_decay,
             settings.betas,
             settings.optimizer,
+            bf16=self._bf16,
         )
         if (folder / STATE_FILE).exists():
             self._load()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 
-from model.training.domain.exchange import Exchange, History, SceneNeed, answered
+from model.training.domain import picture_phrasings as words
+from model.training.domain.exchange import Exchange, History, SceneNeed, Split, answered
 from model.training.domain.intent import Intent
 from model.training.domain.numbers import word_of
 from model.training.domain.phrasings import Phrasings
 from model.training.domain.wording import (
+    MAX_LISTED,
     NO_PICTURE,
     NOTHING,
     descriptions,
@@ -26,167 +29,74 @@ EMPTY_SHARE = 0.08
 """Of questions that presuppose a thing, how many meet an empty picture."""
 NO_PICTURE_SHARE = 0.04
 """Of them, how many meet no picture at all."""
+CLEARLY = 2.0
+"""How many times the distance one way the other has to be, for a relation without doubt."""
+CLEARLY_BIGGER = 1.8
+"""How many times as wide a thing has to be, to be the bigger one without doubt."""
+WORDINGS_TRIED = 20
 
 Asked = tuple[Scene, dict[str, str], Sequence[str]]
 """A scene, the question's slots and the right answers."""
 
-_ASK = "[please|now|can you|could you] tell me"
 
-COLOUR = Phrasings(
-    "[and|so|now|okay|pocket] (what|which) colour is (it|this|that) [now|please]",
-    "(what|which) colour is (the|this|that) (thing|card|object|shape) [please]",
-    "(what|which) colour is (this|that) one",
-    "(what|which) colour do you see [now|here|please]",
-    f"{_ASK} (the|its|what) colour [please|it is|this is]",
-    "(what is|what's|name) (the|its) colour [please]",
-    "(what|which) colour does (it|this) have",
-    "(what|which) colour am i (holding|showing [you]) [now]",
-    "do you (see|know) (what|which) colour (it|this) is",
-    "the colour please",
-)
-COLOUR_OF = Phrasings(
-    "[and|so|now|okay] (what|which) colour is the {shape} [please]",
-    "(what is|what's) the colour of the {shape}",
-    f"{_ASK} (what|which) colour the {{shape}} is",
-    "(what|which) colour does the {shape} have",
-)
-SHAPE = Phrasings(
-    "[and|so|now|okay|pocket] (what|which) shape is (it|this|that) [now|please]",
-    "(what|which) shape is (the|this|that) (thing|object) [please]",
-    "(what|which) shape is (this|that) one",
-    "(what|which) shape do you see [now|here|please]",
-    f"{_ASK} (the|its|what) shape [please|it is|this is]",
-    "(what is|what's|name) (the|its) shape [please]",
-    "(what|which) shape does (it|this) have",
-    "(what|which) shape am i (holding|showing [you]) [now]",
-    "do you (see|know) (what|which) shape (it|this) is",
-    "(what|which) shape is the {colour} (one|thing)",
-    "the shape please",
-)
-SIZE = Phrasings(
-    "[and|so|now|okay|pocket] is (it|this|that) (big or small|small or big) [please]",
-    "is (the|this|that) (thing|object|shape|{shape}) (big or small|small or big)",
-    "how big is (it|this|that|the {shape}) [please]",
-    f"{_ASK} (if it is big or small|how big it is|its size|the size)",
-    "(what is|what's) (the|its) size",
-    "(what|which) size is (it|this|that|the {shape})",
-    "do you see (a big one or a small one|something big or something small)",
-)
-COUNT = Phrasings(
-    "[and|so|now|okay|pocket] how many (things|objects|shapes) (are there|do you see) [now|please]",
-    "how many (things|objects|shapes) (are in the picture|can you see) [please]",
-    f"{_ASK} how many (things|objects|shapes) (there are|you see)",
-    "[please] count the (things|objects|shapes) [for me|please]",
-    "how many are there [now|please]",
-    "how many do you see [now|please]",
-    "(what is|what's) the number of (things|objects|shapes)",
-)
-COUNT_OF = Phrasings(
-    "[and|so|now|okay] how many {things} (are there|do you see) [please]",
-    "how many {things} (are in the picture|can you see) [please]",
-    f"{_ASK} how many {{things}} (there are|you see)",
-    "[please] count the {things} [for me|please]",
-)
-PLACE = Phrasings(
-    "[and|so|now|okay|pocket] where is (it|this|that|the {shape}) [now|please]",
-    "where is (the|this|that) (thing|object|shape) [please]",
-    "where do you see (it|the {shape}|the thing) [please]",
-    f"{_ASK} where (it|the {{shape}}|the thing) is",
-    "where in the picture is (it|the {shape}|the thing)",
-    "(what is|what's) (the|its) (place|position)",
-    "do you see where (it|the {shape}|the thing) is",
-    "in (which|what) place is (it|the {shape}|the thing)",
-)
-THERE = Phrasings(
-    "[and|so|now|okay|pocket] is there {a_thing} [please|here]",
-    "[and|now] do you see {a_thing} [please|here]",
-    "can you see {a_thing} [now|here]",
-    "is {a_thing} (there|here|in the picture) [now]",
-    f"{_ASK} if there is {{a_thing}}",
-    f"{_ASK} if you see {{a_thing}}",
-    "(am i|i am) (holding|showing you) {a_thing} [now]",
-    "is this {a_thing}",
-)
-RELATION = Phrasings(
-    "[and|so|now|okay] where is the {first} (from|to|next to) the {second}",
-    "[and|so|now|okay] where do you see the {first} from the {second}",
-    "from the {second} where is the {first} [please]",
-    "(what|which) side of the {second} is the {first} on",
-    f"{_ASK} where the {{first}} is from the {{second}}",
-    "is the {first} left right above or below the {second}",
-)
-IS_RELATED = Phrasings(
-    "[and|so|now|okay|pocket] is the {first} {relation} the {second} [please]",
-    "do you see the {first} {relation} the {second} [now]",
-    f"{_ASK} if the {{first}} is {{relation}} the {{second}}",
-    "the {first} is {relation} the {second} is that right",
-    "is it right that the {first} is {relation} the {second}",
-    "can you see the {first} {relation} the {second}",
-)
-NEIGHBOUR = Phrasings(
-    "[and|so|now|okay|pocket] what is {relation} the {second} [please]",
-    "what do you see {relation} the {second} [please]",
-    "(what|which) thing is {relation} the {second}",
-    f"{_ASK} what is {{relation}} the {{second}}",
-    "{relation} the {second} is what",
-    "name the thing {relation} the {second}",
-)
-BIGGER = Phrasings(
-    "[and|so|now|okay|pocket] (which|what) [one|thing|object|shape] is {bigger} [please]",
-    "(which|what) is the {bigger} [one|thing|object|shape] [please]",
-    f"{_ASK} (which|what) [one|thing] is {{bigger}}",
-    "do you see (which|what) [one|thing] is {bigger}",
-    "what is {bigger} the {first} or the {second}",
-)
-DESCRIBE = Phrasings(
-    "[and|so|now|okay|pocket] what do you see [now|here|please]",
-    "what can you see [now|here|please]",
-    "what is (this|that|it|here|there) [now|please]",
-    "what is in the picture [now|please]",
-    "what am i (holding|showing you) [now|please]",
-    f"{_ASK} what you see [now|please]",
-    "(describe|look at) (it|this|the picture) [please]",
-    "what have i got [here]",
-    "(look|and look) what is this",
-)
+@dataclass(frozen=True, slots=True)
+class PictureQuestion:
+    """One kind of question about a picture, for a picture of its own or for any that it fits."""
 
+    name: str
+    """Of the intent."""
+    topic: str
+    """As :attr:`Exchange.topic`."""
+    phrasings: Phrasings
+    """All ways to ask it."""
+    sample: Callable[[Random], Scene]
+    """Draws a picture to ask about."""
+    ask: Callable[[Random, Scene], Asked]
+    """Asks about a picture; may show an empty one instead."""
+    fits: Callable[[Scene], bool]
+    """Whether there is one right answer about a picture that has things in it."""
+    presupposes: bool = False
+    """Whether it takes a thing for granted; sometimes there is none, or no picture."""
 
-def _thing_or_not(
-    name: str, topic: str, phrasings: Phrasings, ask: Callable[[Random], Asked]
-) -> Intent:
-    """An intent whose question presupposes a thing; sometimes there is none, or no picture."""
+    @property
+    def intent(self) -> Intent:
+        """It, asked about pictures of its own."""
+        return Intent(self.name, "picture", self.phrasings, self._attempt)
 
-    def attempt(rng: Random, history: History) -> Exchange:
-        scene, slots, answers = ask(rng)
-        luck = rng.random()
+    def about(self, rng: Random, scene: Scene, split: Split) -> Exchange | None:
+        """It, asked about a given picture; None where it does not fit, or where no wording of
+        that split was found."""
+        empty = scene.is_empty
+        if not (self.presupposes if empty else self.fits(scene)):
+            return None
+        for _ in range(WORDINGS_TRIED):
+            shown, slots, answers = self.ask(rng, self.sample(rng) if empty else scene)
+            if not empty and shown != scene:
+                continue
+            exchange = self._exchange(rng, SceneNeed(scene), slots, NOTHING if empty else answers)
+            if exchange.split is split:
+                return exchange
+        return None
+
+    def _attempt(self, rng: Random, history: History) -> Exchange:
+        scene, slots, answers = self.ask(rng, self.sample(rng))
         need: SceneNeed | None = SceneNeed(scene)
-        if luck < NO_PICTURE_SHARE:
-            need, answers = None, NO_PICTURE
-        elif luck < NO_PICTURE_SHARE + EMPTY_SHARE:
-            need, answers = SceneNeed(EMPTY), NOTHING
-        question = phrasings.draw(rng, slots)
-        return answered(rng, question, answers, intent=name, topic=topic, needs=need)
+        if self.presupposes:
+            luck = rng.random()
+            if luck < NO_PICTURE_SHARE:
+                need, answers = None, NO_PICTURE
+            elif luck < NO_PICTURE_SHARE + EMPTY_SHARE:
+                need, answers = SceneNeed(EMPTY), NOTHING
+        return self._exchange(rng, need, slots, answers)
 
-    return Intent(name, "picture", phrasings, attempt)
-
-
-def _always(name: str, topic: str, phrasings: Phrasings, ask: Callable[[Random], Asked]) -> Intent:
-    def attempt(rng: Random, history: History) -> Exchange:
-        scene, slots, answers = ask(rng)
-        return answered(
-            rng,
-            phrasings.draw(rng, slots),
-            answers,
-            intent=name,
-            topic=topic,
-            needs=SceneNeed(scene),
-        )
-
-    return Intent(name, "picture", phrasings, attempt)
+    def _exchange(
+        self, rng: Random, need: SceneNeed | None, slots: dict[str, str], answers: Sequence[str]
+    ) -> Exchange:
+        question = self.phrasings.draw(rng, slots)
+        return answered(rng, question, answers, intent=self.name, topic=self.topic, needs=need)
 
 
-def _ask_colour(rng: Random) -> Asked:
-    scene = scene_sampler.single(rng)
+def _ask_colour(rng: Random, scene: Scene) -> Asked:
     thing = scene.objects[0]
     answers = (
         f"It is {thing.colour}.",
@@ -196,8 +106,7 @@ def _ask_colour(rng: Random) -> Asked:
     return scene, {}, answers
 
 
-def _ask_colour_of(rng: Random) -> Asked:
-    scene = scene_sampler.pair(rng)
+def _ask_colour_of(rng: Random, scene: Scene) -> Asked:
     thing = rng.choice(scene.objects)
     answers = (
         f"The {thing.shape} is {thing.colour}.",
@@ -207,25 +116,21 @@ def _ask_colour_of(rng: Random) -> Asked:
     return scene, {"shape": thing.shape}, answers
 
 
-def _ask_shape(rng: Random) -> Asked:
-    scene = scene_sampler.single(rng)
+def _ask_shape(rng: Random, scene: Scene) -> Asked:
     thing = scene.objects[0]
     shape = with_article(thing.shape)
     answers = (f"It is {shape}.", sentence(shape), f"It is {with_article(thing.name)}.")
     return scene, {"colour": thing.colour}, answers
 
 
-def _ask_size(rng: Random) -> Asked:
-    scene = scene_sampler.single(rng)
+def _ask_size(rng: Random, scene: Scene) -> Asked:
     thing = scene.objects[0]
     answers = (f"It is {thing.size}.", f"The {thing.shape} is {thing.size}.")
     return scene, {"shape": thing.shape}, answers
 
 
-def _ask_count(rng: Random) -> Asked:
-    count = rng.randint(1, 5)
-    scene = (scene_sampler.alike if rng.random() < 0.6 else scene_sampler.mixed)(rng, count)
-    return scene, {}, _count_answers(count)
+def _ask_count(rng: Random, scene: Scene) -> Asked:
+    return scene, {}, _count_answers(len(scene.objects))
 
 
 def _count_answers(count: int) -> tuple[str, ...]:
@@ -234,8 +139,7 @@ def _count_answers(count: int) -> tuple[str, ...]:
     return f"There {verb} {word}.", f"I see {word}.", sentence(word)
 
 
-def _ask_count_of(rng: Random) -> Asked:
-    scene = scene_sampler.mixed(rng, rng.randint(2, 5))
+def _ask_count_of(rng: Random, scene: Scene) -> Asked:
     by_colour = rng.random() < 0.4
     present = rng.choice(scene.objects)
     if rng.random() < 0.15:
@@ -258,16 +162,14 @@ def _absent_things(rng: Random, scene: Scene, by_colour: bool) -> tuple[str, int
     return plural(rng.choice([name for name in SHAPES if name not in present])), 0
 
 
-def _ask_place(rng: Random) -> Asked:
-    scene = scene_sampler.single(rng, size="small")
+def _ask_place(rng: Random, scene: Scene) -> Asked:
     thing = scene.objects[0]
     where = place_phrase(thing.place or "middle")
     answers = (f"It is {where}.", sentence(where), f"The {thing.shape} is {where}.")
     return scene, {"shape": thing.shape}, answers
 
 
-def _ask_there(rng: Random) -> Asked:
-    scene = scene_sampler.single(rng) if rng.random() < 0.5 else scene_sampler.pair(rng)
+def _ask_there(rng: Random, scene: Scene) -> Asked:
     thing = rng.choice(scene.objects)
     if rng.random() < 0.06:
         scene = EMPTY
@@ -287,15 +189,13 @@ def _ask_there(rng: Random) -> Asked:
     return scene, {"a_thing": noun}, answers
 
 
-def _ask_relation(rng: Random) -> Asked:
-    scene = scene_sampler.pair(rng)
+def _ask_relation(rng: Random, scene: Scene) -> Asked:
     first, second = rng.sample(scene.objects, 2)
     answers = relation_answers(first, second, relation_of(first, second))
     return scene, {"first": first.name, "second": second.name}, answers
 
 
-def _ask_is_related(rng: Random) -> Asked:
-    scene = scene_sampler.pair(rng)
+def _ask_is_related(rng: Random, scene: Scene) -> Asked:
     first, second = rng.sample(scene.objects, 2)
     relation = relation_of(first, second)
     asked = relation if rng.random() < 0.5 else rng.choice(RELATIONS)
@@ -305,16 +205,14 @@ def _ask_is_related(rng: Random) -> Asked:
     return scene, slots, answers
 
 
-def _ask_neighbour(rng: Random) -> Asked:
-    scene = scene_sampler.pair(rng)
+def _ask_neighbour(rng: Random, scene: Scene) -> Asked:
     first, second = rng.sample(scene.objects, 2)
     slots = {"second": second.name, "relation": relation_of(first, second)}
     return scene, slots, (f"The {first.name}.", sentence(with_article(first.name)))
 
 
-def _ask_bigger(rng: Random) -> Asked:
-    scene = scene_sampler.sized_pair(rng)
-    big, small = scene.objects
+def _ask_bigger(rng: Random, scene: Scene) -> Asked:
+    big, small = sorted(scene.objects, key=lambda thing: -thing.extent)
     bigger = rng.choice(("bigger", "smaller"))
     thing = big if bigger == "bigger" else small
     first, second = rng.sample((big.name, small.name), 2)
@@ -322,31 +220,141 @@ def _ask_bigger(rng: Random) -> Asked:
     return scene, slots, (f"The {thing.name}.", f"The {thing.name} is {bigger}.")
 
 
-def _ask_describe(rng: Random) -> Asked:
-    kind = rng.choices(("single", "pair", "alike", "cups", "empty"), (45, 25, 20, 3, 7))[0]
-    if kind == "single":
-        scene = scene_sampler.single(rng)
-    elif kind == "pair":
-        scene = scene_sampler.pair(rng)
-    elif kind == "alike":
-        scene = scene_sampler.alike(rng, rng.randint(2, 5))
-    else:
-        scene = scene_sampler.cup_game(rng, 1).scenes[-1] if kind == "cups" else EMPTY
+def _ask_describe(rng: Random, scene: Scene) -> Asked:
     return scene, {}, descriptions(scene)
 
 
-PICTURE = (
-    _thing_or_not("see_colour", "colours", COLOUR, _ask_colour),
-    _always("see_colour_of", "colours", COLOUR_OF, _ask_colour_of),
-    _thing_or_not("see_shape", "shapes", SHAPE, _ask_shape),
-    _thing_or_not("see_size", "sizes", SIZE, _ask_size),
-    _thing_or_not("see_count", "numbers", COUNT, _ask_count),
-    _always("see_count_of", "numbers", COUNT_OF, _ask_count_of),
-    _thing_or_not("see_place", "places", PLACE, _ask_place),
-    _always("see_there", "the picture", THERE, _ask_there),
-    _always("see_relation", "places", RELATION, _ask_relation),
-    _always("see_is_related", "places", IS_RELATED, _ask_is_related),
-    _always("see_neighbour", "places", NEIGHBOUR, _ask_neighbour),
-    _always("see_bigger", "sizes", BIGGER, _ask_bigger),
-    _thing_or_not("see_all", "the picture", DESCRIBE, _ask_describe),
+# --- pictures to ask about
+
+
+def _small_single(rng: Random) -> Scene:
+    return scene_sampler.single(rng, size="small")
+
+
+def _one_to_five(rng: Random) -> Scene:
+    count = rng.randint(1, 5)
+    return (scene_sampler.alike if rng.random() < 0.6 else scene_sampler.mixed)(rng, count)
+
+
+def _two_to_five(rng: Random) -> Scene:
+    return scene_sampler.mixed(rng, rng.randint(2, 5))
+
+
+def _one_or_two(rng: Random) -> Scene:
+    return scene_sampler.single(rng) if rng.random() < 0.5 else scene_sampler.pair(rng)
+
+
+def _anything(rng: Random) -> Scene:
+    kind = rng.choices(("single", "pair", "alike", "cups", "empty"), (45, 25, 20, 3, 7))[0]
+    if kind == "single":
+        return scene_sampler.single(rng)
+    if kind == "pair":
+        return scene_sampler.pair(rng)
+    if kind == "alike":
+        return scene_sampler.alike(rng, rng.randint(2, 5))
+    return scene_sampler.cup_game(rng, 1).scenes[-1] if kind == "cups" else EMPTY
+
+
+# --- which pictures a question fits
+
+
+def _has_one(scene: Scene) -> bool:
+    return len(scene.objects) == 1
+
+
+def _has_a_size(scene: Scene) -> bool:
+    return _has_one(scene) and scene.objects[0].size is not None
+
+
+def _has_a_place(scene: Scene) -> bool:
+    return _has_one(scene) and scene.objects[0].place is not None
+
+
+def _has_some(scene: Scene) -> bool:
+    return bool(scene.objects)
+
+
+def _has_several(scene: Scene) -> bool:
+    return len(scene.objects) > 1
+
+
+def _has_different_shapes(scene: Scene) -> bool:
+    return _has_several(scene) and len({t.shape for t in scene.objects}) == len(scene.objects)
+
+
+def _has_two_sides(scene: Scene) -> bool:
+    if len(scene.objects) != 2 or len({thing.name for thing in scene.objects}) != 2:
+        return False
+    first, second = scene.objects
+    near, far = sorted((abs(first.x - second.x), abs(first.y - second.y)))
+    return far >= CLEARLY * near
+
+
+def _has_a_bigger_one(scene: Scene) -> bool:
+    if len(scene.objects) != 2 or len({thing.name for thing in scene.objects}) != 2:
+        return False
+    small, big = sorted(thing.extent for thing in scene.objects)
+    return big >= CLEARLY_BIGGER * small
+
+
+def _can_be_listed(scene: Scene) -> bool:
+    return len({thing.name for thing in scene.objects}) <= MAX_LISTED
+
+
+_single, _pair = scene_sampler.single, scene_sampler.pair
+
+PICTURE_QUESTIONS = (
+    PictureQuestion(
+        "see_colour", "colours", words.COLOUR, _single, _ask_colour, _has_one, presupposes=True
+    ),
+    PictureQuestion(
+        "see_colour_of", "colours", words.COLOUR_OF, _pair, _ask_colour_of, _has_different_shapes
+    ),
+    PictureQuestion(
+        "see_shape", "shapes", words.SHAPE, _single, _ask_shape, _has_one, presupposes=True
+    ),
+    PictureQuestion(
+        "see_size", "sizes", words.SIZE, _single, _ask_size, _has_a_size, presupposes=True
+    ),
+    PictureQuestion(
+        "see_count", "numbers", words.COUNT, _one_to_five, _ask_count, _has_some, presupposes=True
+    ),
+    PictureQuestion(
+        "see_count_of", "numbers", words.COUNT_OF, _two_to_five, _ask_count_of, _has_several
+    ),
+    PictureQuestion(
+        "see_place",
+        "places",
+        words.PLACE,
+        _small_single,
+        _ask_place,
+        _has_a_place,
+        presupposes=True,
+    ),
+    PictureQuestion("see_there", "the picture", words.THERE, _one_or_two, _ask_there, _has_some),
+    PictureQuestion("see_relation", "places", words.RELATION, _pair, _ask_relation, _has_two_sides),
+    PictureQuestion(
+        "see_is_related", "places", words.IS_RELATED, _pair, _ask_is_related, _has_two_sides
+    ),
+    PictureQuestion(
+        "see_neighbour", "places", words.NEIGHBOUR, _pair, _ask_neighbour, _has_two_sides
+    ),
+    PictureQuestion(
+        "see_bigger",
+        "sizes",
+        words.BIGGER,
+        scene_sampler.sized_pair,
+        _ask_bigger,
+        _has_a_bigger_one,
+    ),
+    PictureQuestion(
+        "see_all",
+        "the picture",
+        words.DESCRIBE,
+        _anything,
+        _ask_describe,
+        _can_be_listed,
+        presupposes=True,
+    ),
 )
+PICTURE = tuple(question.intent for question in PICTURE_QUESTIONS)

@@ -16,6 +16,7 @@ from model.training.domain.domain import INTENTS
 from model.training.domain.exchange import Split
 from model.training.domain.intent import Group
 from model.training.domain.memory_questions import SHOWN_MEMORY
+from model.training.domain.talk import REPEAT_AFTER_ME
 from model.training.scenes.renderers import render
 
 CALLS_PER_BATCH = 8
@@ -24,14 +25,16 @@ PICTURE_SIZE = (448, 336)
 
 
 WORDY_SHARES: dict[Group, float] = {
-    "fact": 0.30,
-    "sum": 0.20,
+    "fact": 0.26,
+    "sum": 0.18,
     "talk": 0.20,
-    "memory": 0.12,
+    "memory": 0.18,
     "limits": 0.12,
     "picture": 0.06,
 }
 """How often a call without a camera is asked about each; about pictures, that there is none."""
+REPEATED_SHARE = 0.1
+"""How often something is to be repeated instead: no other answer is as long and as new."""
 
 
 def silent_script(seed: int, split: Split, *, camera: bool | None = None) -> CallScript:
@@ -59,7 +62,9 @@ def _wordy_intents(rng: Random) -> list[str]:
         list(WORDY_SHARES), list(WORDY_SHARES.values()), k=rng.randint(1, MAX_TURNS)
     )
     return [
-        rng.choice([i.name for i in INTENTS if i.group == group and i not in SHOWN_MEMORY])
+        REPEAT_AFTER_ME.name
+        if rng.random() < REPEATED_SHARE
+        else rng.choice([i.name for i in INTENTS if i.group == group and i not in SHOWN_MEMORY])
         for group in groups
     ]
 

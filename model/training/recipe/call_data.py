@@ -12,6 +12,7 @@ from model.image_slicing import slice_image
 from model.omni import OmniModel
 from model.training.batches import TrainingData
 from model.training.joint_sequence import UNIT_SLICES
+from model.training.recipe.call_material import CallMaterial
 from model.training.recipe.encoded_calls import EncodedTurn, read_calls, scenes_of
 from model.training.recipe.folders import training_folder
 from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
@@ -121,9 +122,7 @@ def _data(
 ) -> TrainingData:
     batches = CallBatches(
         seed=seed,
-        n_calls=N_CALLS,
-        sounds=sounds,
-        pictures=pictures,
+        material=CallMaterial(N_CALLS, sounds, pictures),
         references=_references(),
         kinds=kinds,
     )

@@ -38,11 +38,16 @@ def read_call(script: CallScript, rng: Random) -> Call:
     """The words of a typed call's questions in any order: nothing but looking back tells them."""
     turns = []
     for turn in script.turns:
-        words = turn.written.split()
-        rng.shuffle(words)
-        text = " ".join(words)
+        text = shuffled(turn.written, rng)
         turns.append(CallTurn(reply=text, typed=text))
     return Call(tuple(turns), mode="default", instructions=READ)
+
+
+def shuffled(text: str, rng: Random) -> str:
+    """Its words in any order."""
+    words = text.split()
+    rng.shuffle(words)
+    return " ".join(words)
 
 
 def seen_call(scenes: Sequence[Scene], images: Sequence[np.ndarray]) -> Call:

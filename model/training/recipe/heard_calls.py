@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from random import Random
 
 import numpy as np
@@ -13,16 +12,18 @@ from model.training.batches import Call, CallBatch, CallTurn, CallUnit, PromptMo
 from model.training.domain.call_script import CallScript
 from model.training.domain.exchange import Split
 from model.training.domain.written_calls import silent_script, written_call
-from model.training.recipe.dictation import heard_call, read_call, seen_call
+from model.training.recipe.call_material import CallMaterial, from_first_word
+from model.training.recipe.dictation import heard_call, read_call, seen_call, shuffled
 from model.training.recipe.encoded_calls import (
     NO_SCENE,
-    EncodedTurn,
     name_of,
     scenes_of,
     typed_again,
 )
 from model.training.recipe.questions import training_call
+from model.training.recipe.quizzes import quizzed_call, recalled_call
 from model.training.recipe.replies import style_number
+from model.training.recipe.word_bank import units_of
 from model.training.speech_data.reply_voices import REPLY_VOICES
 from model.training.speech_data.speech_batches import BatchesByStep
 
@@ -33,9 +34,10 @@ SHORTENED_SHARE = 0.6
 SHORT_TURNS = 2
 SEEN_TYPED_SHARE = 0.5
 """Share of calls with a camera in which everything is typed."""
-DRAWN_PER_CALL = 3
-"""Calls drawn for each one made, so that those of a batch are of one length."""
-PICTURE_TOKENS = 20
+SHUFFLED_SHARE = 0.5
+"""Share of the sentences put together to be written down whose words are in any order."""
+WATCHED_SHARE = 0.5
+"""Share of the calls that ask to remember in which something moves or changes."""
 VECTOR_NOISE = 0.02
 """Of a picture's vectors, relative to their size: no two frames of a camera are the same."""
 SOUND_NOISE = 0.1
@@ -53,42 +55,30 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "typed": Kind(0.12, 16),
-    "read": Kind(0.08, 16),
-    "written_down": Kind(0.12, 16),
-    "described": Kind(0.12, 12),
-    "heard": Kind(0.34, 14),
-    "seen": Kind(0.22, 8),
+    "typed": Kind(0.14, 20),
+    "read": Kind(0.04, 16),
+    "written_down": Kind(0.08, 16),
+    "dictated": Kind(0.10, 20),
+    "described": Kind(0.04, 12),
+    "heard": Kind(0.18, 14),
+    "retold": Kind(0.14, 12),
+    "seen": Kind(0.12, 8),
+    "quizzed": Kind(0.10, 10),
+    "remembered": Kind(0.06, 10),
 }
-"""Typed talk; words, questions and pictures to be written down; spoken calls; calls with a
-camera."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A call before anything of it is heard."""
-
-    script: CallScript
-    seed: int = -1
-    """Of the training call, where it is one."""
-    typed: bool = False
-    """Whether it is the training call with all questions typed."""
-    first_turn: int = 0
-    """Of the training call, where only one turn of it is left."""
+"""Typed talk; words, spoken questions and pictures to be written down; spoken calls; calls with a
+camera; quizzes about what is seen and was seen. What is dictated and retold was put together from
+single words."""
 
 
 @dataclass(frozen=True)
 class CallBatches(BatchesByStep[CallBatch]):
-    """Batches of calls, one kind per batch."""
+    """Batches of calls, one kind per batch: each kind is a method that draws a call of it."""
 
     seed: int
     """Of everything drawn."""
-    n_calls: int
-    """Calls whose sounds and pictures are there."""
-    sounds: Mapping[str, EncodedTurn] = field(default_factory=dict)
-    """Turns by ``name_of``."""
-    pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
-    """Per call with a camera the vectors ``[n_scenes, Q, E]`` of ``scenes_of``."""
+    material: CallMaterial
+    """What is heard and seen."""
     references: Sequence[Sequence[np.ndarray]] = ()
     """Per reply voice its recordings at 16 kHz, ``[n]`` each."""
     kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
@@ -98,85 +88,97 @@ class CallBatches(BatchesByStep[CallBatch]):
         """The batch of one step."""
         rng = Random(f"calls {self.seed} {step}")
         name = rng.choices(list(self.kinds), [kind.share for kind in self.kinds.values()])[0]
-        n_calls = self.kinds[name].n_calls
-        plan, make = getattr(self, f"_plan_{name}"), getattr(self, f"_make_{name}")
-        # Calls of about one length, so that little of a batch is padding.
-        plans = sorted((plan(rng) for _ in range(n_calls * DRAWN_PER_CALL)), key=self._length_of)
-        first = rng.randrange(len(plans) - n_calls + 1)
-        return CallBatch(tuple(make(planned, rng) for planned in plans[first : first + n_calls]))
+        draw: Callable[[Random], Call] = getattr(self, f"_{name}")
+        return CallBatch(tuple(draw(rng) for _ in range(self.kinds[name].n_calls)))
 
-    def _plan_typed(self, rng: Random) -> _Plan:
-        script = silent_script(rng.getrandbits(48), Split.TRAIN, camera=False)
-        return _Plan(_shortened(script, rng))
+    # --- typed
 
-    def _make_typed(self, plan: _Plan, rng: Random) -> Call:
-        return self._voiced(written_call(plan.script), plan.script, rng)
+    def _typed(self, rng: Random) -> Call:
+        script = _shortened(_typed_script(rng), rng)
+        return self._voiced(written_call(script), script, rng)
 
-    def _plan_read(self, rng: Random) -> _Plan:
-        return self._plan_typed(rng)
+    def _read(self, rng: Random) -> Call:
+        return read_call(_shortened(_typed_script(rng), rng), rng)
 
-    def _make_read(self, plan: _Plan, rng: Random) -> Call:
-        return read_call(plan.script, rng)
+    # --- heard
 
-    def _plan_described(self, rng: Random) -> _Plan:
-        seed = rng.choice(self._seen_seeds)
-        return _Plan(training_call(seed)[0], seed=seed)
+    def _written_down(self, rng: Random) -> Call:
+        seed, index = rng.choice(self.material.said)
+        spoken = training_call(seed)[0].turns[index].spoken
+        units, heard_s = from_first_word(self.material.sounds[name_of(seed, index)])
+        return heard_call(spoken, _heard(units, rng), heard_s)
 
-    def _make_described(self, plan: _Plan, rng: Random) -> Call:
-        scenes = scenes_of(plan.script)
-        images = [_again(each, VECTOR_NOISE, rng) for each in self.pictures[plan.seed]]
-        return seen_call(scenes, images)
-
-    def _plan_written_down(self, rng: Random) -> _Plan:
+    def _dictated(self, rng: Random) -> Call:
+        words = self.material.words
         while True:
-            seed = rng.randrange(self.n_calls)
-            script, _ = training_call(seed)
-            spoken = [index for index, turn in enumerate(script.turns) if turn.spoken]
-            if spoken:
-                index = rng.choice(spoken)
-                alone = replace(script, turns=(script.turns[index],))
-                return _Plan(alone, seed, first_turn=index)
+            question = rng.choice(_typed_script(rng).turns).exchange.question
+            if words.knows(question):
+                break
+        text = shuffled(question, rng) if rng.random() < SHUFFLED_SHARE else question
+        said = words.say(text, rng)
+        return heard_call(text, _heard(units_of(said.vectors), rng), said.heard_s)
 
-    def _make_written_down(self, plan: _Plan, rng: Random) -> Call:
-        (turn,) = plan.script.turns
-        encoded = self.sounds[name_of(plan.seed, plan.first_turn)]
-        # What is only seen before the first word is left out.
-        first = int(encoded.heard_s[0, 0])
-        units = tuple(
-            CallUnit(audio_vectors=_again(unit, SOUND_NOISE, rng))
-            for unit in encoded.units[first:]
-            if len(unit)
-        )
-        return heard_call(turn.spoken, units, encoded.heard_s - first)
-
-    def _plan_heard(self, rng: Random) -> _Plan:
+    def _heard(self, rng: Random) -> Call:
         while True:
-            seed = rng.randrange(self.n_calls)
+            seed = rng.randrange(self.material.n_calls)
             script, _ = training_call(seed)
             if script.look is None:
-                return _Plan(_shortened(script, rng), seed)
+                return self._of_training(_shortened(script, rng), seed, rng)
 
-    def _make_heard(self, plan: _Plan, rng: Random) -> Call:
-        return self._call(plan, rng)
+    def _retold(self, rng: Random) -> Call:
+        words = self.material.words
+        while True:
+            script = _shortened(_typed_script(rng), rng)
+            if all(words.knows(turn.exchange.question) for turn in script.turns):
+                break
+        turns = []
+        for turn in script.turns:
+            said = words.say(turn.exchange.question, rng)
+            units = _heard(units_of(said.vectors), rng)
+            turns.append(CallTurn(turn.exchange.reply, units, spoken=said.text))
+        return self._voiced(Call(tuple(turns)), script, rng)
 
-    def _plan_seen(self, rng: Random) -> _Plan:
-        seed = rng.choice(self._seen_seeds)
+    # --- seen
+
+    def _described(self, rng: Random) -> Call:
+        seed = rng.choice(self.material.seen_seeds)
+        scenes = scenes_of(training_call(seed)[0])
+        return _seen_anew(seen_call(scenes, list(self.material.pictures[seed])), rng)
+
+    def _seen(self, rng: Random) -> Call:
+        seed = rng.choice(self.material.seen_seeds)
         typed = rng.random() < SEEN_TYPED_SHARE
         script = typed_again(seed) if typed else training_call(seed)[0]
-        return _Plan(_shortened(script, rng), seed, typed)
+        return self._of_training(_shortened(script, rng), seed, rng, typed=typed)
 
-    def _make_seen(self, plan: _Plan, rng: Random) -> Call:
-        return self._call(plan, rng, self.pictures[plan.seed])
+    def _quizzed(self, rng: Random) -> Call:
+        return _seen_anew(quizzed_call(rng.choice(self.material.all_pictures), rng), rng)
 
-    @cached_property
-    def _seen_seeds(self) -> list[int]:
-        return sorted(seed for seed in self.pictures if seed < self.n_calls)
+    def _remembered(self, rng: Random) -> Call:
+        material = self.material
+        if rng.random() >= WATCHED_SHARE:
+            return _seen_anew(recalled_call(material.singles, material.nothing, rng), rng)
+        seed, index = rng.choice(material.watched)
+        script = typed_again(seed)
+        alone = replace(script, turns=(script.turns[index],))
+        return self._of_training(alone, seed, rng, typed=True, first_turn=index)
 
-    def _call(self, plan: _Plan, rng: Random, vectors: np.ndarray | None = None) -> Call:
+    # --- calls of training, as they were encoded
+
+    def _of_training(
+        self,
+        script: CallScript,
+        seed: int,
+        rng: Random,
+        *,
+        typed: bool = False,
+        first_turn: int = 0,
+    ) -> Call:
+        vectors = self.material.pictures.get(seed)
         turns = []
-        for index, turn in enumerate(plan.script.turns):
+        for index, turn in enumerate(script.turns):
+            encoded = self.material.sounds[name_of(seed, first_turn + index, typed=typed)]
             units = []
-            encoded = self.sounds[name_of(plan.seed, index, typed=plan.typed)]
             for sound, scene in zip(encoded.units, encoded.shown, strict=True):
                 image = None
                 if scene != NO_SCENE and vectors is not None:
@@ -191,18 +193,7 @@ class CallBatches(BatchesByStep[CallBatch]):
                     spoken=turn.spoken or None,
                 )
             )
-        return self._voiced(Call(tuple(turns)), plan.script, rng)
-
-    def _length_of(self, plan: _Plan) -> int:
-        """About how long the call's sequence is, in tokens."""
-        length = 0
-        for index, turn in enumerate(plan.script.turns):
-            encoded = self.sounds.get(name_of(plan.seed, plan.first_turn + index, typed=plan.typed))
-            if encoded is not None:
-                length += sum(map(len, encoded.units))
-                length += PICTURE_TOKENS * sum(scene != NO_SCENE for scene in encoded.shown)
-            length += (len(turn.written) + len(turn.exchange.reply)) // 3
-        return length
+        return self._voiced(Call(tuple(turns)), script, rng)
 
     def _voiced(self, call: Call, script: CallScript, rng: Random) -> Call:
         """The call with a system prompt, and the voice and pace of every answer."""
@@ -219,6 +210,10 @@ class CallBatches(BatchesByStep[CallBatch]):
         return replace(call, turns=turns, mode=mode, voice=voice, voice_samples=samples)
 
 
+def _typed_script(rng: Random) -> CallScript:
+    return silent_script(rng.getrandbits(48), Split.TRAIN, camera=False)
+
+
 def _shortened(script: CallScript, rng: Random) -> CallScript:
     """Most calls end early: their first questions are learnt in a fraction of the time."""
     if rng.random() >= SHORTENED_SHARE:
@@ -226,8 +221,31 @@ def _shortened(script: CallScript, rng: Random) -> CallScript:
     return replace(script, turns=script.turns[: rng.randint(1, SHORT_TURNS)])
 
 
+def _heard(units: Sequence[np.ndarray], rng: Random) -> tuple[CallUnit, ...]:
+    return tuple(CallUnit(audio_vectors=_again(unit, SOUND_NOISE, rng)) for unit in units)
+
+
+def _seen_anew(call: Call, rng: Random) -> Call:
+    """A call without sound, each of its pictures as another frame."""
+    return replace(
+        call,
+        turns=tuple(
+            replace(
+                turn,
+                units=tuple(
+                    CallUnit(image_vectors=_again(unit.image_vectors, VECTOR_NOISE, rng))
+                    for unit in turn.units
+                    if unit.image_vectors is not None
+                ),
+            )
+            for turn in call.turns
+        ),
+    )
+
+
 def _again(vectors: np.ndarray, noise: float, rng: Random) -> np.ndarray:
     """Vectors ``[n, E]`` as another frame or another microphone has them, float32."""
     exact = vectors.astype(np.float32)
     drawn = np.random.default_rng(rng.getrandbits(48)).standard_normal(exact.shape)
-    return exact + (drawn * (noise * exact.std())).astype(np.float32)
+    changed: np.ndarray = exact + (drawn * (noise * exact.std())).astype(np.float32)
+    return changed

@@ -26,7 +26,7 @@ N_STYLES = 2 * len(REPLY_VOICES)
 """Vectors the speech decoder knows: every voice at its own pace, then every voice slowly. What is
 to be said slowly is a speaker of its own, so that the pace is the language model's to choose."""
 CODES_FILE = "codes.npz"
-BATCH_SIZE = 8
+BATCH_SIZE = 16
 SORTED_OVER = 6
 """So many batches' worth of utterances are drawn and sorted by length, so that a batch has little
 padding."""
@@ -128,9 +128,9 @@ class SpokenTextBatches(BatchesByStep[SpokenTextBatch]):
         group, place = divmod(step, SORTED_OVER)
         rng = np.random.default_rng([self.seed, group])
         drawn = rng.choice(len(self.utterances), SORTED_OVER * BATCH_SIZE, replace=False)
-        drawn = sorted(drawn, key=lambda index: len(self.utterances[index].codes))
+        by_length = sorted(drawn, key=lambda index: len(self.utterances[index].codes))
         order = rng.permutation(SORTED_OVER)
-        chosen = drawn[order[place] * BATCH_SIZE :][:BATCH_SIZE]
+        chosen = by_length[order[place] * BATCH_SIZE :][:BATCH_SIZE]
         return SpokenTextBatch(tuple(self.utterances[index] for index in chosen))
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from model.training.optimizers import Muon, OptimizerName, make_optimizers, orthogonal
+from model.training.optimizers import (
+    Muon,
+    OptimizerName,
+    make_optimizers,
+    orthogonal,
+    orthogonal_bf16,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -20,13 +28,17 @@ def of_sizes(singular_values: Tensor, shape: tuple[int, int]) -> tuple[Tensor, T
     return left @ singular_values.diag() @ right.T, left @ right.T
 
 
+@pytest.mark.parametrize("orthogonal", [orthogonal, orthogonal_bf16])
 @pytest.mark.parametrize("shape", [(24, 24), (24, 80), (80, 24)])
-def test_all_directions_of_a_step_are_about_equally_long(shape: tuple[int, int]) -> None:
+def test_all_directions_of_a_step_are_about_equally_long(
+    shape: tuple[int, int], orthogonal: Callable[[Tensor], Tensor]
+) -> None:
     matrix, directions = of_sizes(torch.logspace(-1.5, 0, 24), shape)
     step = orthogonal(matrix)
     assert torch.linalg.svdvals(matrix).max() > 30 * torch.linalg.svdvals(matrix).min()
     assert 0.6 < torch.linalg.svdvals(step).min() <= torch.linalg.svdvals(step).max() < 1.3
     assert torch.cosine_similarity(step.flatten(), directions.flatten(), dim=0) > 0.97
+    assert step.dtype == torch.float32
     assert torch.allclose(orthogonal(1000 * matrix), step, atol=1e-4)
 
 
@@ -45,10 +57,11 @@ def test_a_step_of_muon_is_as_large_as_one_of_adamw() -> None:
     assert moved["muon"] == pytest.approx(0.02, rel=0.2)
 
 
-def test_without_a_gradient_a_matrix_stays() -> None:
+@pytest.mark.parametrize("bf16", [False, True])
+def test_without_a_gradient_a_matrix_stays(bf16: bool) -> None:
     line = nn.Linear(4, 4, bias=False)
     before = line.weight.detach().clone()
-    (optimizer,) = make_optimizers(line, 0.1, 0.1, (0.9, 0.98), "muon")
+    (optimizer,) = make_optimizers(line, 0.1, 0.1, (0.9, 0.98), "muon", bf16=bf16)
     optimizer.step()
     assert torch.equal(line.weight, before)
     line.weight.grad = torch.zeros(4, 4)

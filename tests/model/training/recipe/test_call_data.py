@@ -88,6 +88,6 @@ def test_the_data_sets_find_what_was_made(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert set(words(0).source.kinds) == {"typed"}  # type: ignore[attr-defined]
     assert "seen" not in hearing(0).source.kinds  # type: ignore[attr-defined]
     everything = calls(0).source
-    assert set(everything.pictures) == {3} and "seen" in everything.kinds  # type: ignore[attr-defined]
-    assert "0.0" in everything.sounds  # type: ignore[attr-defined]
+    assert set(everything.material.pictures) == {3} and "seen" in everything.kinds  # type: ignore[attr-defined]
+    assert "0.0" in everything.material.sounds  # type: ignore[attr-defined]
     assert [len(each) for each in everything.references] == [4, 4]  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ import pytest
 
 from model.training.batches import Call
 from model.training.domain.exchange import normal
+from model.training.recipe.call_material import CallMaterial
 from model.training.recipe.dictation import HEAR
 from model.training.recipe.encoded_calls import scenes_of
 from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
@@ -25,8 +26,8 @@ REFERENCES = [[np.full(50_000, 0.1 * voice, np.float32)] for voice in (1, 2)]
 
 
 def batches(name: str) -> CallBatches:
-    sounds = heard_turns(N_CALLS)
-    return CallBatches(1, N_CALLS, sounds, VECTORS, REFERENCES, {name: Kind(1.0, 6)})
+    material = CallMaterial(N_CALLS, heard_turns(N_CALLS), VECTORS)
+    return CallBatches(1, material, REFERENCES, {name: Kind(1.0, 6)})
 
 
 def calls(name: str, n_batches: int = 3) -> list[Call]:
@@ -80,6 +81,31 @@ def test_calls_with_a_camera_have_the_vectors_of_their_scenes() -> None:
             if unit.image_vectors is not None
         ]
         assert vectors and len({round(float(v.mean())) for v in vectors}) == 1
+
+
+@pytest.mark.parametrize("name", ["dictated", "retold"])
+def test_sentences_of_words_that_were_heard_are_heard_like_any_other(name: str) -> None:
+    for call in calls(name):
+        for turn in call.turns:
+            units = [unit.audio_vectors for unit in turn.units]
+            assert units and all(unit is not None for unit in units)
+            assert all(len(unit) == 25 for unit in units[:-1] if unit is not None)
+            assert turn.spoken == normal(turn.spoken or turn.reply) or turn.spoken is None
+    dictated = [turn.reply for call in calls("dictated", 20) for turn in call.turns]
+    asked = {t.exchange.question for n in range(N_CALLS) for t in training_call(n)[0].turns}
+    assert not asked.issuperset(dictated)
+
+
+def test_a_quiz_asks_many_questions_about_few_pictures() -> None:
+    for name, most_pictures in (("quizzed", 8), ("remembered", 20)):
+        made = calls(name, 4)
+        assert all(call.mode == "omni" for call in made)
+        turns = [turn for call in made for turn in call.turns]
+        pictures = [unit.image_vectors for turn in turns for unit in turn.units]
+        assert all(turn.typed for turn in turns)
+        assert len([picture for picture in pictures if picture is not None]) > 0
+        assert len(pictures) <= most_pictures * len(made)
+    assert len(turns) > len(made)
 
 
 def test_every_answer_has_the_voice_and_the_pace_it_is_to_be_said_in() -> None:

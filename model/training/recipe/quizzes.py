@@ -1,0 +1,132 @@
+"""Calls that ask much of little: many typed questions about one picture, or about a few of them.
+
+A question of a call is preceded by seconds of sound and pictures. To learn how to look, and to keep
+what was seen in mind, is a matter of how many questions were asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import numpy as np
+
+from model.training.batches import Call, CallTurn, CallUnit
+from model.training.domain.exchange import Exchange, SceneNeed, Split
+from model.training.domain.memory_questions import how_many_exchange, shown_exchange
+from model.training.domain.picture_questions import PICTURE_QUESTIONS
+from model.training.domain.typed_text import typed
+from model.training.scenes.scene import EMPTY, Scene
+
+QUESTIONS_PER_PICTURE = (6, 14)
+SHOWN_AGAIN_SHARE = 0.2
+"""Before how many of the later questions the picture is shown again."""
+THINGS = (2, 5)
+"""Shown one after another."""
+RECALLED = (3, 6)
+"""Questions about all of them."""
+ASKED_BETWEEN_SHARE = 0.5
+"""After how many of them there is a question about the thing in view."""
+STAYS_SHARE = 0.3
+"""How many of them stay for a second picture."""
+GAP_SHARE = 0.15
+"""After how many of them there is nothing."""
+_PLAIN = ("see_colour", "see_shape", "see_size", "see_place")
+_BETWEEN = tuple(question for question in PICTURE_QUESTIONS if question.name in _PLAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A scene as the vision encoder sees it."""
+
+    scene: Scene
+    vectors: np.ndarray
+    """``[Q, E]``."""
+
+
+@dataclass(slots=True)
+class _Quiz:
+    """A call while it is being made."""
+
+    rng: Random
+    turns: list[CallTurn] = field(default_factory=list)
+    units: list[CallUnit] = field(default_factory=list)
+    """Shown since the last question."""
+
+    def show(self, picture: Picture) -> None:
+        self.units.append(CallUnit(image_vectors=picture.vectors))
+
+    def ask(self, exchange: Exchange) -> None:
+        words = typed(exchange, self.rng)
+        self.turns.append(CallTurn(reply=exchange.reply, units=tuple(self.units), typed=words))
+        self.units = []
+
+    def call(self) -> Call:
+        return Call(tuple(self.turns), mode="omni")
+
+
+def quizzed_call(picture: Picture, rng: Random) -> Call:
+    """One picture and whatever can be asked about it."""
+    quiz = _Quiz(rng)
+    quiz.show(picture)
+    wanted = rng.randint(*QUESTIONS_PER_PICTURE)
+    while len(quiz.turns) < wanted:
+        exchange = rng.choice(PICTURE_QUESTIONS).about(rng, picture.scene, Split.TRAIN)
+        if exchange is None:
+            continue
+        if quiz.turns and rng.random() < SHOWN_AGAIN_SHARE:
+            quiz.show(picture)
+        quiz.ask(exchange)
+    return quiz.call()
+
+
+def recalled_call(singles: Sequence[Picture], nothing: Sequence[Picture], rng: Random) -> Call:
+    """Things shown one after another, and questions about all of them.
+
+    Args:
+        singles: Pictures of one thing each, of many colours and shapes.
+        nothing: Pictures of nothing, at least one.
+        rng: Of everything drawn.
+    """
+    quiz = _Quiz(rng)
+    shown = _unlike(singles, rng.randint(*THINGS), rng)
+    in_view = EMPTY
+    for picture in shown:
+        quiz.show(picture)
+        in_view = picture.scene
+        if rng.random() < STAYS_SHARE:
+            quiz.show(picture)
+        if rng.random() < ASKED_BETWEEN_SHARE:
+            exchange = rng.choice(_BETWEEN).about(rng, in_view, Split.TRAIN)
+            if exchange is not None:
+                quiz.ask(exchange)
+        if rng.random() < GAP_SHARE:
+            quiz.show(rng.choice(nothing))
+            in_view = EMPTY
+    scenes = [picture.scene for picture in shown]
+    wanted = len(quiz.turns) + rng.randint(*RECALLED)
+    while len(quiz.turns) < wanted:
+        exchange = _recall(scenes, SceneNeed(in_view), rng)
+        if exchange.split is Split.TRAIN:
+            quiz.ask(exchange)
+    return quiz.call()
+
+
+def _recall(scenes: Sequence[Scene], need: SceneNeed, rng: Random) -> Exchange:
+    kind = rng.choice(("colour", "shape", "number"))
+    if kind == "number":
+        return how_many_exchange(rng, len(scenes), need)
+    return shown_exchange(rng, "colour" if kind == "colour" else "shape", scenes, need)
+
+
+def _unlike(singles: Sequence[Picture], count: int, rng: Random) -> list[Picture]:
+    """Pictures of things of different colours and shapes."""
+    chosen: list[Picture] = []
+    while len(chosen) < count:
+        picture = rng.choice(singles)
+        (thing,) = picture.scene.objects
+        others = [other.scene.objects[0] for other in chosen]
+        if all(thing.colour != o.colour and thing.shape != o.shape for o in others):
+            chosen.append(picture)
+    return chosen

@@ -1,0 +1,91 @@
+"""What quizzes ask has one right answer about what they show."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from model.training.batches import Call
+from model.training.domain.exchange import Split, normal, split_of
+from model.training.domain.picture_questions import PICTURE_QUESTIONS
+from model.training.recipe.quizzes import Picture, quizzed_call, recalled_call
+from model.training.scenes.scene import COLOURS, EMPTY, SHAPES, Scene, SceneObject
+
+pytestmark = pytest.mark.unit
+
+
+def thing(colour: str, shape: str, x: float = 0.5, y: float = 0.5, extent: float = 0.2) -> Scene:
+    return Scene((SceneObject(colour, shape, x, y, extent),))
+
+
+def picture(scene: Scene, mark: float = 0.0) -> Picture:
+    return Picture(scene, np.full((2, 4), mark))
+
+
+def pictures_of(call: Call) -> list[float]:
+    units = [unit for turn in call.turns for unit in turn.units]
+    return [float(u.image_vectors.mean()) for u in units if u.image_vectors is not None]
+
+
+RED = thing("red", "circle", x=0.2, y=0.2)
+BOTH = Scene(RED.objects + thing("blue", "star", x=0.8, y=0.25, extent=0.5).objects)
+DIAGONAL = Scene(RED.objects + thing("blue", "star", x=0.8, y=0.8).objects)
+
+
+def test_questions_fit_what_is_in_view() -> None:
+    def fitting(scene: Scene) -> set[str]:
+        return {q.name for q in PICTURE_QUESTIONS if q.about(Random(0), scene, Split.TRAIN)}
+
+    one = {"see_colour", "see_shape", "see_size", "see_place"}
+    sides = {"see_relation", "see_is_related", "see_neighbour"}
+    assert one <= fitting(RED) and not (sides | {"see_bigger", "see_colour_of"}) & fitting(RED)
+    assert sides | {"see_bigger", "see_colour_of"} <= fitting(BOTH) and not one & fitting(BOTH)
+    assert not sides & fitting(DIAGONAL), "left of or above"
+    assert fitting(EMPTY) == one | {"see_count", "see_all"}
+
+
+def test_a_quiz_shows_its_picture_first_and_asks_sentences_of_training() -> None:
+    for number in range(30):
+        call = quizzed_call(picture(BOTH, 7.0), Random(number))
+        assert len(call.turns) >= 6 and call.turns[0].units
+        assert set(pictures_of(call)) == {7.0}
+        for turn in call.turns:
+            assert turn.typed and split_of(turn.typed) is Split.TRAIN
+            said = normal(turn.reply)
+            for colour in COLOURS:
+                assert colour not in said.split() or colour in ("red", "blue")
+
+
+def test_of_an_empty_picture_there_is_nothing_to_say() -> None:
+    call = quizzed_call(picture(EMPTY), Random(0))
+    assert {turn.reply for turn in call.turns} == {"I see nothing."}
+
+
+def test_what_was_shown_first_and_last_is_recalled() -> None:
+    singles = [
+        picture(thing(colour, shape), 10 * c + s)
+        for c, colour in enumerate(COLOURS)
+        for s, shape in enumerate(SHAPES)
+    ]
+    nothing, recalled = -1.0, set()
+    for number in range(60):
+        call = recalled_call(singles, [picture(EMPTY, nothing)], Random(number))
+        shown = list(dict.fromkeys(mark for mark in pictures_of(call) if mark != nothing))
+        assert 2 <= len(shown) <= 5
+        colours = [COLOURS[int(mark) // 10] for mark in shown]
+        shapes = [SHAPES[int(mark) % 10] for mark in shown]
+        assert len(set(colours)) == len(set(shapes)) == len(shown)
+        for turn in call.turns:
+            words = normal(turn.typed or "").split()
+            if "first" in words and "colour" in words:
+                recalled.add("first")
+                assert normal(turn.reply) == colours[0]
+            if "second" in words and "shape" in words:
+                recalled.add("second")
+                assert normal(turn.reply).split()[-1] == shapes[1]
+            if "last" in words and "colour" in words:
+                recalled.add("last")
+                assert normal(turn.reply) == colours[-1]
+    assert recalled == {"first", "second", "last"}
