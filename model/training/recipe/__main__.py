@@ -27,6 +27,7 @@ from model.training.export import load_for_training
 from model.training.recipe.call_data import (
     SOUNDS_FOLDER,
     encode_pictures,
+    encode_quiz_pictures,
     record_references,
     record_voices,
 )
@@ -92,7 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         case "voices":
             record_voices(options.out)
         case "vectors":
-            encode_pictures(_model(options.start), folder / "vectors", range(options.calls))
+            model = _model(options.start)
+            encode_quiz_pictures(model, folder / "vectors")
+            encode_pictures(model, folder / "vectors", range(options.calls))
         case "sounds":
             model = _model(options.start)
             for first in range(0, options.calls, FILE_CALLS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from model.training.recipe.folders import training_folder
 from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
 from model.training.recipe.pictures import SIZE
 from model.training.recipe.questions import N_CALLS, training_call
+from model.training.recipe.quizzes import Picture, quiz_scene
 from model.training.recipe.replies import N_STYLES
 from model.training.scenes.renderers import render
 from model.training.speech_data.reply_voices import (
@@ -29,6 +30,9 @@ from model.training.speech_data.reply_voices import (
 from model.training.speech_data.synthesizers import SpeechSynthesizer
 
 VECTORS_FILE = "vectors.npz"
+QUIZ_FILE = "quiz.npz"
+N_QUIZ_PICTURES = 8_000
+"""Besides the pictures of calls, in few of which there is more than one thing."""
 REFERENCES_FILE = "references.npz"
 SOUNDS_FOLDER = "sounds"
 WORDS_ONLY: Mapping[str, Kind] = {"typed": Kind(1.0, 24)}
@@ -68,6 +72,24 @@ def encode_pictures(model: OmniModel, folder: Path, seeds: range) -> None:
         arrays[str(seed)] = vectors.astype(np.float16)
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / VECTORS_FILE, **arrays)  # type: ignore[arg-type]
+
+
+def encode_quiz_pictures(model: OmniModel, folder: Path, count: int = N_QUIZ_PICTURES) -> None:
+    """Write what the vision encoder makes of the first quiz scenes.
+
+    Args:
+        model: With the trained vision encoder.
+        folder: Where ``quiz.npz`` goes.
+        count: Scenes.
+    """
+    vectors = []
+    for number in range(count):
+        quiz = quiz_scene(number)
+        frame = render(quiz.scene, quiz.look, quiz.style_seed, size=SIZE)
+        slices = slice_image(frame, model.config, UNIT_SLICES).slices
+        vectors += [each.float().numpy().astype(np.float16) for each in model.encode_images(slices)]
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / QUIZ_FILE, vectors=np.stack(vectors))
 
 
 def record_references(folder: Path) -> None:
@@ -110,6 +132,15 @@ def _pictures() -> Mapping[int, np.ndarray]:
 
 
 @cache
+def _quiz_pictures() -> tuple[Picture, ...]:
+    with np.load(training_folder() / "vectors" / QUIZ_FILE) as stored:
+        return tuple(
+            Picture(quiz_scene(number).scene, vectors)
+            for number, vectors in enumerate(stored["vectors"])
+        )
+
+
+@cache
 def _sounds() -> Mapping[str, EncodedTurn]:
     return read_calls(training_folder() / SOUNDS_FOLDER)
 
@@ -119,10 +150,11 @@ def _data(
     kinds: Mapping[str, Kind],
     sounds: Mapping[str, EncodedTurn],
     pictures: Mapping[int, np.ndarray],
+    quiz_pictures: Sequence[Picture] = (),
 ) -> TrainingData:
     batches = CallBatches(
         seed=seed,
-        material=CallMaterial(N_CALLS, sounds, pictures),
+        material=CallMaterial(N_CALLS, sounds, pictures, quiz_pictures),
         references=_references(),
         kinds=kinds,
     )
@@ -141,4 +173,4 @@ def hearing(seed: int) -> TrainingData:
 
 def calls(seed: int) -> TrainingData:
     """Everything a call has."""
-    return _data(seed, KINDS, _sounds(), _pictures())
+    return _data(seed, KINDS, _sounds(), _pictures(), _quiz_pictures())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -27,6 +27,8 @@ class CallMaterial:
     """Turns by ``name_of``."""
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
     """Per call with a camera the vectors ``[n_scenes, Q, E]`` of ``scenes_of``."""
+    quiz_pictures: Sequence[Picture] = ()
+    """To be asked about, besides those of calls."""
 
     @cached_property
     def seen_seeds(self) -> list[int]:
@@ -63,23 +65,23 @@ class CallMaterial:
         return WordBank(utterances)
 
     @cached_property
-    def all_pictures(self) -> list[Picture]:
+    def singles(self) -> list[Picture]:
+        """Of one thing each."""
+        return [picture for picture in self._of_calls if len(picture.scene.objects) == 1]
+
+    @cached_property
+    def nothing(self) -> list[Picture]:
+        return [picture for picture in self._of_calls if picture.scene.is_empty]
+
+    @cached_property
+    def _of_calls(self) -> list[Picture]:
         return [
             Picture(scene, vectors)
             for seed in self.seen_seeds
             for scene, vectors in zip(
                 scenes_of(training_call(seed)[0]), self.pictures[seed], strict=True
             )
-            if scene.cups is None
         ]
-
-    @cached_property
-    def singles(self) -> list[Picture]:
-        return [picture for picture in self.all_pictures if len(picture.scene.objects) == 1]
-
-    @cached_property
-    def nothing(self) -> list[Picture]:
-        return [picture for picture in self.all_pictures if picture.scene.is_empty]
 
 
 def from_first_word(encoded: EncodedTurn) -> tuple[list[np.ndarray], np.ndarray]:

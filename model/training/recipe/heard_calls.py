@@ -152,7 +152,7 @@ class CallBatches(BatchesByStep[CallBatch]):
         return self._of_training(_shortened(script, rng), seed, rng, typed=typed)
 
     def _quizzed(self, rng: Random) -> Call:
-        return _seen_anew(quizzed_call(rng.choice(self.material.all_pictures), rng), rng)
+        return _seen_anew(quizzed_call(rng.choice(self.material.quiz_pictures), rng), rng)
 
     def _remembered(self, rng: Random) -> Call:
         material = self.material

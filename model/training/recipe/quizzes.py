@@ -13,10 +13,12 @@ from random import Random
 import numpy as np
 
 from model.training.batches import Call, CallTurn, CallUnit
+from model.training.domain.call_script import style_seed
 from model.training.domain.exchange import Exchange, SceneNeed, Split
 from model.training.domain.memory_questions import how_many_exchange, shown_exchange
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.domain.typed_text import typed
+from model.training.scenes.looks import TRAIN_LOOKS
 from model.training.scenes.scene import EMPTY, Scene
 
 QUESTIONS_PER_PICTURE = (6, 14)
@@ -43,6 +45,24 @@ class Picture:
     scene: Scene
     vectors: np.ndarray
     """``[Q, E]``."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuizScene:
+    """A scene of no call, there to be asked about."""
+
+    scene: Scene
+    """As likely of one thing as of several."""
+    look: str
+    style_seed: int
+    """As in a :class:`CallScript`."""
+
+
+def quiz_scene(number: int) -> QuizScene:
+    """One of any number of scenes; the same for the same number."""
+    rng = Random(f"quiz {number}")
+    scene = rng.choice(PICTURE_QUESTIONS).sample(rng)
+    return QuizScene(scene, rng.choice(TRAIN_LOOKS), style_seed(number, Split.TRAIN))
 
 
 @dataclass(slots=True)

@@ -63,6 +63,9 @@ def test_codes_vectors_and_sounds_come_from_a_checkpoint(
     monkeypatch.setattr(
         recipe, "encode_pictures", lambda model, to, seeds: made.append((model, to, seeds))
     )
+    monkeypatch.setattr(
+        recipe, "encode_quiz_pictures", lambda model, to: made.append((model, to, "quiz"))
+    )
     monkeypatch.setattr(recipe, "question_clips", lambda: SimpleNamespace(read=None))
     monkeypatch.setattr(
         recipe, "encode_calls", lambda model, to, seeds, speak: made.append((model, to, seeds))
@@ -70,10 +73,15 @@ def test_codes_vectors_and_sounds_come_from_a_checkpoint(
     start = folder / "start"
     recipe.main(["codes", "--from", str(start)])
     recipe.main(["vectors", "--from", str(start), "--calls", "7"])
-    assert made == [(start, folder / "codes"), (start, folder / "vectors", range(7))]
+    vectors = folder / "vectors"
+    assert made == [
+        (start, folder / "codes"),
+        (start, vectors, "quiz"),
+        (start, vectors, range(7)),
+    ]
     recipe.main(["sounds", "--from", str(start), "--calls", "300"])
     files = [range(250), range(250, 300)]
-    assert made[2:] == [(start, folder / "sounds", seeds) for seeds in files]
+    assert made[3:] == [(start, folder / "sounds", seeds) for seeds in files]
 
 
 def test_voices_are_recorded_where_they_are_wanted(

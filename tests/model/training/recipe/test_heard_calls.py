@@ -12,6 +12,7 @@ from model.training.recipe.dictation import HEAR
 from model.training.recipe.encoded_calls import scenes_of
 from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
 from model.training.recipe.questions import training_call
+from model.training.recipe.quizzes import Picture, quiz_scene
 from tests.model.training.recipe.toy_calls import heard_turns
 
 pytestmark = pytest.mark.unit
@@ -26,7 +27,8 @@ REFERENCES = [[np.full(50_000, 0.1 * voice, np.float32)] for voice in (1, 2)]
 
 
 def batches(name: str) -> CallBatches:
-    material = CallMaterial(N_CALLS, heard_turns(N_CALLS), VECTORS)
+    quizzed = [Picture(quiz_scene(n).scene, np.ones((8, 16))) for n in range(20)]
+    material = CallMaterial(N_CALLS, heard_turns(N_CALLS), VECTORS, quizzed)
     return CallBatches(1, material, REFERENCES, {name: Kind(1.0, 6)})
 
 

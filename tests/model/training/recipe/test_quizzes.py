@@ -10,7 +10,8 @@ import pytest
 from model.training.batches import Call
 from model.training.domain.exchange import Split, normal, split_of
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
-from model.training.recipe.quizzes import Picture, quizzed_call, recalled_call
+from model.training.recipe.quizzes import Picture, quiz_scene, quizzed_call, recalled_call
+from model.training.scenes.looks import TRAIN_LOOKS
 from model.training.scenes.scene import COLOURS, EMPTY, SHAPES, Scene, SceneObject
 
 pytestmark = pytest.mark.unit
@@ -44,6 +45,15 @@ def test_questions_fit_what_is_in_view() -> None:
     assert sides | {"see_bigger", "see_colour_of"} <= fitting(BOTH) and not one & fitting(BOTH)
     assert not sides & fitting(DIAGONAL), "left of or above"
     assert fitting(EMPTY) == one | {"see_count", "see_all"}
+
+
+def test_quiz_scenes_are_as_often_of_several_things() -> None:
+    scenes = [quiz_scene(number) for number in range(300)]
+    assert scenes[7] == quiz_scene(7)
+    several = [quiz for quiz in scenes if len(quiz.scene.objects) > 1]
+    assert 100 < len(several) < 250
+    assert {quiz.look for quiz in scenes} == set(TRAIN_LOOKS)
+    assert all(quiz.style_seed % 2 == 0 for quiz in scenes), "odd ones are the evaluation's"
 
 
 def test_a_quiz_shows_its_picture_first_and_asks_sentences_of_training() -> None:
