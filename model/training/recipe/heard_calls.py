@@ -10,7 +10,7 @@ import numpy as np
 
 from model.training.batches import Call, CallBatch, CallTurn, CallUnit, PromptMode
 from model.training.domain.call_script import CallScript
-from model.training.domain.exchange import Split
+from model.training.domain.exchange import Split, normal
 from model.training.domain.written_calls import silent_script, written_call
 from model.training.recipe.call_material import CallMaterial, from_first_word
 from model.training.recipe.dictation import heard_call, read_call, seen_call, shuffled
@@ -36,6 +36,7 @@ SEEN_TYPED_SHARE = 0.5
 """Share of calls with a camera in which everything is typed."""
 SHUFFLED_SHARE = 0.5
 """Share of the sentences put together to be written down whose words are in any order."""
+SPOKEN_QUIZ_SHARE = 0.25
 WATCHED_SHARE = 0.5
 """Share of the calls that ask to remember in which something moves or changes."""
 VECTOR_NOISE = 0.02
@@ -126,17 +127,23 @@ class CallBatches(BatchesByStep[CallBatch]):
                 return self._of_training(_shortened(script, rng), seed, rng)
 
     def _retold(self, rng: Random) -> Call:
-        words = self.material.words
-        while True:
-            script = _shortened(_typed_script(rng), rng)
-            if all(words.knows(turn.exchange.question) for turn in script.turns):
-                break
-        turns = []
-        for turn in script.turns:
-            said = words.say(turn.exchange.question, rng)
-            units = _heard(units_of(said.vectors), rng)
-            turns.append(CallTurn(turn.exchange.reply, units, spoken=said.text))
-        return self._voiced(Call(tuple(turns)), script, rng)
+        script = _shortened(_typed_script(rng), rng)
+        return self._voiced(self._spoken(written_call(script), rng), script, rng)
+
+    def _spoken(self, call: Call, rng: Random) -> Call:
+        """A typed call whose questions are heard, as far as their words are known."""
+        return replace(call, turns=tuple(self._spoken_turn(turn, rng) for turn in call.turns))
+
+    def _spoken_turn(self, turn: CallTurn, rng: Random) -> CallTurn:
+        question = normal(turn.typed or "")
+        if not self.material.words.knows(question):
+            return turn
+        said = self.material.words.say(question, rng)
+        heard = _heard(units_of(said.vectors), rng)
+        *before, last = turn.units or (CallUnit(),)
+        # What is in view stays there while somebody speaks.
+        heard = tuple(replace(unit, image_vectors=last.image_vectors) for unit in heard)
+        return replace(turn, units=(*before, *heard), typed=None, spoken=question)
 
     # --- seen
 
@@ -152,7 +159,8 @@ class CallBatches(BatchesByStep[CallBatch]):
         return self._of_training(_shortened(script, rng), seed, rng, typed=typed)
 
     def _quizzed(self, rng: Random) -> Call:
-        return _seen_anew(quizzed_call(rng.choice(self.material.quiz_pictures), rng), rng)
+        quiz = _seen_anew(quizzed_call(rng.choice(self.material.quiz_pictures), rng), rng)
+        return self._spoken(quiz, rng) if rng.random() < SPOKEN_QUIZ_SHARE else quiz
 
     def _remembered(self, rng: Random) -> Call:
         material = self.material

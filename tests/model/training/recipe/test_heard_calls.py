@@ -87,27 +87,34 @@ def test_calls_with_a_camera_have_the_vectors_of_their_scenes() -> None:
 
 @pytest.mark.parametrize("name", ["dictated", "retold"])
 def test_sentences_of_words_that_were_heard_are_heard_like_any_other(name: str) -> None:
-    for call in calls(name):
-        for turn in call.turns:
-            units = [unit.audio_vectors for unit in turn.units]
-            assert units and all(unit is not None for unit in units)
-            assert all(len(unit) == 25 for unit in units[:-1] if unit is not None)
-            assert turn.spoken == normal(turn.spoken or turn.reply) or turn.spoken is None
-    dictated = [turn.reply for call in calls("dictated", 20) for turn in call.turns]
     asked = {t.exchange.question for n in range(N_CALLS) for t in training_call(n)[0].turns}
-    assert not asked.issuperset(dictated)
+    turns = [turn for call in calls(name, 20) for turn in call.turns if turn.units]
+    for turn in turns:
+        units = [unit.audio_vectors for unit in turn.units]
+        assert not turn.typed and all(unit is not None for unit in units)
+        assert all(len(unit) == 25 for unit in units[:-1] if unit is not None)
+    said = {turn.spoken or turn.reply for turn in turns}
+    assert said == {normal(text) for text in said} and not said <= asked
 
 
-def test_a_quiz_asks_many_questions_about_few_pictures() -> None:
-    for name, most_pictures in (("quizzed", 8), ("remembered", 20)):
+def test_a_thing_stays_in_view_while_it_is_asked_about() -> None:
+    turns = [turn for call in calls("quizzed", 20) for turn in call.turns]
+    assert {bool(turn.typed) for turn in turns} == {True, False}
+    for turn in turns:
+        heard = [unit for unit in turn.units if unit.audio_vectors is not None]
+        assert bool(heard) == bool(turn.spoken) != bool(turn.typed)
+        assert len({unit.image_vectors is None for unit in heard}) <= 1
+
+
+def test_quizzes_ask_several_questions_about_what_they_show() -> None:
+    for name in ("quizzed", "remembered"):
         made = calls(name, 4)
         assert all(call.mode == "omni" for call in made)
         turns = [turn for call in made for turn in call.turns]
-        pictures = [unit.image_vectors for turn in turns for unit in turn.units]
-        assert all(turn.typed for turn in turns)
-        assert len([picture for picture in pictures if picture is not None]) > 0
-        assert len(pictures) <= most_pictures * len(made)
-    assert len(turns) > len(made)
+        assert all(bool(turn.typed) != bool(turn.spoken) for turn in turns)
+        assert all(call.turns[0].units for call in made) and len(turns) > 2 * len(made)
+        shown = [unit.image_vectors for call in made for unit in call.turns[0].units]
+        assert all(vectors is not None for vectors in shown)
 
 
 def test_every_answer_has_the_voice_and_the_pace_it_is_to_be_said_in() -> None:
