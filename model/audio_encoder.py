@@ -18,7 +18,7 @@ from model.attention import Visibility, attend
 from model.audio_features import CLIP_S, CONV_STRIDE, encoder_frame_count
 from model.config import AudioConfig
 from model.decoder_layers import fuse_linear
-from model.dense_attention import attend_dense
+from model.dense_attention import DenseMask, attend_dense
 from model.quirks import PRODUCT, ReferenceQuirks
 from model.state import KVCachePool, Segment
 
@@ -285,10 +285,11 @@ class AudioEncoder(nn.Module):
             Hidden states after the final norm ``[B, T, D]``.
         """
         batch, length, _ = frames.shape
+        dense_mask = DenseMask(mask)
 
         def attend_batch(_layer: int, *qkv: Tensor) -> Tensor:
             q, k, v = (part.unflatten(0, (batch, length)).transpose(1, 2) for part in qkv)
-            return attend_dense(q, k, v, mask).transpose(1, 2).flatten(0, 1)
+            return attend_dense(q, k, v, dense_mask).transpose(1, 2).flatten(0, 1)
 
         positions = [self.embed_positions.weight[:length]] * batch
         hidden = self._transform(frames.flatten(0, 1), positions, attend_batch)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.attention import Masks, attend
-from model.dense_attention import attend_dense
+from model.dense_attention import DenseMask, attend_dense
 from model.rotary import RotaryTable, rotate
 from model.state import KVCachePool, Segment
 
@@ -129,7 +129,7 @@ class SelfAttention(nn.Module):
         self,
         x: Tensor,
         rotation: tuple[Tensor, Tensor],
-        mask: Tensor,
+        mask: DenseMask,
         layer: int,
         probe: Probe | None,
     ) -> Tensor:
@@ -211,7 +211,7 @@ class DecoderLayer(nn.Module):
         self,
         x: Tensor,
         rotation: tuple[Tensor, Tensor],
-        mask: Tensor,
+        mask: DenseMask,
         layer: int,
         probe: Probe | None,
     ) -> Tensor:
@@ -336,6 +336,7 @@ class DecoderStack(nn.Module):
         """
         rotation = rotary.rows(positions, embeddings.dtype)
         x = embeddings
+        dense_mask = DenseMask(mask)
         for index, layer in enumerate(self.layers):
-            x = layer.forward_dense(x, rotation, mask, index, probe)
+            x = layer.forward_dense(x, rotation, dense_mask, index, probe)
         return self.norm(x)

@@ -7,33 +7,64 @@ four times as long on sequences of 130 to 500 positions.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+BLOCK = 32
+"""Products are filled up to a multiple of so many rows and columns: those of bfloat16 are compiled
+for every new size."""
+HIDDEN = -30_000.0
+"""Added to the score of what is not visible. Finite, so that rows that fill up are numbers, too."""
 
-def attend_dense(queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+
+class DenseMask:
+    """What every position sees; the same for all layers."""
+
+    def __init__(self, visible: Tensor) -> None:
+        """Keep it.
+
+        Args:
+            visible: Bool ``[B or 1, T, S]``, at least one True per row.
+        """
+        self.visible = visible.unsqueeze(1)
+        """Bool ``[B or 1, 1, T, S]``."""
+
+    @cached_property
+    def bias(self) -> Tensor:
+        """As what is added to scores, filled up: bfloat16 ``[B or 1, 1, T', S']``."""
+        length, seen = self.visible.shape[-2:]
+        bias = torch.zeros(self.visible.shape, dtype=torch.bfloat16)
+        bias.masked_fill_(~self.visible, HIDDEN)
+        return F.pad(bias, (0, -seen % BLOCK, 0, -length % BLOCK), value=HIDDEN)
+
+
+def attend_dense(queries: Tensor, keys: Tensor, values: Tensor, mask: DenseMask) -> Tensor:
     """What every position makes of those it sees.
 
     Args:
         queries: ``[B, H, T, D]``.
         keys: ``[B, H, S, D]``.
         values: ``[B, H, S, D]``.
-        visible: Bool ``[B or 1, T, S]``, at least one True per row.
+        mask: Of B or one.
 
     Returns:
         ``[B, H, T, D]``.
     """
-    visible = visible.unsqueeze(1)
     if queries.device.type == "cpu" and queries.dtype == torch.bfloat16:
-        bias = torch.zeros(visible.shape, dtype=queries.dtype)
-        bias.masked_fill_(~visible, -torch.inf)
         with torch.autocast("cpu", enabled=False):
-            attended: Tensor = _ByProducts.apply(queries, keys, values, bias)
-        return attended
-    return F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
+            attended: Tensor = _ByProducts.apply(
+                _filled_up(queries), _filled_up(keys), _filled_up(values), mask.bias
+            )
+        return attended[:, :, : queries.shape[2]]
+    return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask.visible)
+
+
+def _filled_up(rows: Tensor) -> Tensor:
+    return F.pad(rows, (0, 0, 0, -rows.shape[2] % BLOCK))
 
 
 class _ByProducts(torch.autograd.Function):

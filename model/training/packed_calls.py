@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.attention import causal_mask
-from model.dense_attention import attend_dense
+from model.dense_attention import DenseMask, attend_dense
 from model.language_model import LanguageModel
 from model.prompt import Span
 from model.rotary import rotate
@@ -67,6 +67,10 @@ class Packing:
     def n_prompts(self) -> int:
         """Different prompts."""
         return len(self.sizes) - len(self.prompt_of)
+
+    def prompt_before(self, index: int) -> int | None:
+        """Which of ``sizes`` comes before that one in its call; None before the first."""
+        return None if index < self.n_prompts else self.prompt_of[index - self.n_prompts]
 
     def calls(self) -> list[PackedCall]:
         """Where every call is."""
@@ -136,6 +140,7 @@ def forward_packed(
     n_idle = -len(positions) % BLOCK
     rotation = table.rows(F.pad(positions, (0, n_idle)), embeddings.dtype)
     x = F.pad(embeddings, (0, 0, 0, n_idle))
+    masks = _masks(packing, device)
     for index, layer in enumerate(stack.layers):
         attention = layer.self_attn
         heads = attention.project(layer.input_layernorm(x))
@@ -144,7 +149,7 @@ def forward_packed(
         queries, keys = rotated.split([attention.n_heads, attention.n_kv_heads], dim=1)
         if probe is not None:
             probe(index, queries, keys)
-        attended = F.pad(_attend(queries, keys, values, packing), (0, 0, 0, n_idle))
+        attended = F.pad(_attend(queries, keys, values, packing, masks), (0, 0, 0, n_idle))
         if index == len(stack.layers) - 1:
             x, attended = x[wanted], attended[wanted]
         x = x + attention.o_proj(attended)
@@ -154,7 +159,19 @@ def forward_packed(
     return stack.norm(x)
 
 
-def _attend(queries: Tensor, keys: Tensor, values: Tensor, packing: Packing) -> Tensor:
+def _masks(packing: Packing, device: torch.device) -> list[DenseMask]:
+    """What every part of the batch sees: of its prompt, if it has one, and of itself."""
+    masks = []
+    for index, length in enumerate(packing.sizes):
+        before = packing.prompt_before(index)
+        seen = length + (0 if before is None else packing.sizes[before])
+        masks.append(DenseMask(causal_mask(length, seen, device)[None]))
+    return masks
+
+
+def _attend(
+    queries: Tensor, keys: Tensor, values: Tensor, packing: Packing, masks: Sequence[DenseMask]
+) -> Tensor:
     """Causal attention ``[N, Hq D]`` of every call to itself; what is idle has none."""
     group = queries.shape[1] // keys.shape[1]
     n_positions = sum(packing.sizes)
@@ -164,13 +181,12 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor, packing: Packing) -> 
     k = keys.transpose(0, 1).repeat_interleave(group, 0).split(packing.sizes, dim=1)
     v = values.transpose(0, 1).repeat_interleave(group, 0).split(packing.sizes, dim=1)
     attended = []
-    for index, asked in enumerate(q):
-        before = None if index < packing.n_prompts else packing.prompt_of[index - packing.n_prompts]
+    for index, (asked, mask) in enumerate(zip(q, masks, strict=True)):
+        before = packing.prompt_before(index)
         if before is None:
             seen, carried = k[index], v[index]
         else:
             seen = torch.cat([k[before], k[index]], dim=1)
             carried = torch.cat([v[before], v[index]], dim=1)
-        visible = causal_mask(asked.shape[1], seen.shape[1], asked.device)
-        attended.append(attend_dense(asked[None], seen[None], carried[None], visible[None])[0])
+        attended.append(attend_dense(asked[None], seen[None], carried[None], mask)[0])
     return torch.cat(attended, dim=1).transpose(0, 1).flatten(1)

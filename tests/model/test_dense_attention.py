@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.dense_attention import attend_dense
+from model.dense_attention import DenseMask, attend_dense
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +38,7 @@ def test_products_of_bfloat16_are_the_attention_of_float32(shared: bool) -> None
     expected = F.scaled_dot_product_attention(*exact, attn_mask=visible[:, None])
     (expected * wanted).sum().backward()
     with torch.autocast("cpu", torch.bfloat16):
-        attended = attend_dense(*rounded, visible)
+        attended = attend_dense(*rounded, DenseMask(visible))
     assert attended.dtype == torch.bfloat16
     (attended.float() * wanted).sum().backward()
     assert torch.allclose(attended.float(), expected, atol=0.03)
@@ -51,9 +51,9 @@ def test_products_of_bfloat16_are_the_attention_of_float32(shared: bool) -> None
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_is_not_visible_is_not_seen(dtype: torch.dtype) -> None:
     queries, keys, values = (part.detach() for part in parts(dtype))
-    before = attend_dense(queries, keys, values, visibility(shared=True))
+    before = attend_dense(queries, keys, values, DenseMask(visibility(shared=True)))
     keys[:, :, -1], values[:, :, -1] = 7.0, 100.0
-    after = attend_dense(queries, keys, values, visibility(shared=True))
+    after = attend_dense(queries, keys, values, DenseMask(visibility(shared=True)))
     assert torch.equal(before[:, :, :-1], after[:, :, :-1])
     assert not torch.equal(before[:, :, -1], after[:, :, -1])
     assert torch.allclose(after[:, :, 3], values[:, :, 0])
