@@ -34,6 +34,7 @@ from model.training.export import (
     write_checkpoint,
 )
 from model.training.optimizers import OptimizerName
+from model.training.peers import Peers, joined
 from model.training.shards import write_data
 from model.training.stages import LEARNING_RATES, STAGES, open_data, part_of, run_stage
 from model.training.tokenizer_training import train_speech_tokenizer, train_text_tokenizer
@@ -95,7 +96,10 @@ def _add_stage(command: argparse.ArgumentParser) -> None:
     command.add_argument("--warmup-steps", type=int, default=100)
     command.add_argument("--bf16", action="store_true")
     command.add_argument("--device", default="cpu")
-    command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--threads", type=int, default=1, help="of each process")
+    command.add_argument(
+        "--workers", type=int, default=1, help="processes that train together, on a CPU"
+    )
     command.add_argument("--voices", type=Path, help="run folder of speech_decoder, for joint")
     command.add_argument("--held-out", help="data that is judged and not trained on")
     command.add_argument("--held-out-batches", type=int, default=8)
@@ -145,6 +149,13 @@ def _begin(options: argparse.Namespace) -> None:
 
 
 def _train(stage: str, options: argparse.Namespace) -> None:
+    if options.workers > 1 and options.device != "cpu":
+        raise SystemExit(f"--workers train on the CPU; leave it out for --device {options.device}")
+    with joined(options.workers, _train_with, stage, options) as peers:
+        _train_with(peers, stage, options)
+
+
+def _train_with(peers: Peers, stage: str, options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     rate = options.learning_rate or LEARNING_RATES[stage]
     settings = TrainingSettings(
@@ -159,7 +170,7 @@ def _train(stage: str, options: argparse.Namespace) -> None:
     )
     data = open_data(options.data, options.seed)
     held_out: list[Any] = []
-    if options.held_out:
+    if options.held_out and peers.leads:
         judged = open_data(options.held_out, options.seed)
         held_out = list(islice(judged.source(0), options.held_out_batches))
     summary = run_stage(
@@ -173,7 +184,10 @@ def _train(stage: str, options: argparse.Namespace) -> None:
         frozen=options.freeze,
         held_out=held_out,
         take_over=options.take_over,
+        peers=peers,
     )
+    if not peers.leads:
+        return
     state = "finished" if summary.finished else "stopped by its budget"
     logger.info("%s: %s after %d steps, %.0f s", stage, state, summary.step, summary.used_s)
 

@@ -20,6 +20,7 @@ from model.training.batches import TrainingData
 from model.training.codec_stage import CodecStage
 from model.training.export import load_for_training, write_checkpoint
 from model.training.joint_stage import JointStage, default_filter
+from model.training.peers import Peers
 from model.training.speech_decoder_stage import SpeechDecoderStage
 from model.training.trainer import RunSummary, Stage, Trainer, TrainingSettings
 from model.training.vision_encoder_stage import VisionEncoderStage
@@ -108,6 +109,7 @@ def run_stage(
     frozen: Sequence[str] = (),
     held_out: Sequence[Any] = (),
     take_over: Path | None = None,
+    peers: Peers | None = None,
 ) -> RunSummary:
     """Train a stage and write what came of it.
 
@@ -122,13 +124,17 @@ def run_stage(
         frozen: As :class:`StageInputs`.
         held_out: Batches whose losses are logged and not trained on.
         take_over: As :class:`Trainer`.
+        peers: As :class:`Trainer`; the one that leads writes.
     """
     model = load_for_training(start)
     table = None if voices is None else load_file(voices / EXTRAS_FILE)[VOICES]
     # One stage trains its networks alone; what it leaves alone gets no gradient.
     model.requires_grad_(False)
     stage = STAGES[name](StageInputs(model, data, table, codec_is_trained, tuple(frozen)))
-    summary = Trainer(stage, settings, out, take_over=take_over).run(data.source, held_out)
+    trainer = Trainer(stage, settings, out, take_over=take_over, peers=peers)
+    summary = trainer.run(data.source, held_out)
+    if not trainer.peers.leads:
+        return summary
     about = {"stage": name, "prefixes": stage.prefixes, "step": summary.step}
     (out / ABOUT_FILE).write_text(json.dumps(about) + "\n", encoding="utf-8")
     save_file(extras_of(stage, model), out / EXTRAS_FILE)

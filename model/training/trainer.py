@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from model.training.curves import draw_curves
 from model.training.optimizers import OptimizerName, make_optimizers
+from model.training.peers import Peers
 from model.training.run_log import RunLog
 
 logger = logging.getLogger("omnicall.training")
@@ -110,6 +111,7 @@ class Trainer:
         folder: Path,
         clock: Callable[[], float] | None = None,
         take_over: Path | None = None,
+        peers: Peers | None = None,
     ) -> None:
         """Prepare a run, or pick up the one in ``folder``.
 
@@ -120,6 +122,7 @@ class Trainer:
             clock: Seconds that count against the budget.
             take_over: Folder of another run of this stage, where a new run begins: with its
                 weights and its step, but settings, schedule and budget of its own.
+            peers: Processes that train together; this one alone where None.
 
         Raises:
             ValueError: Neither a number of steps nor a budget limits the run.
@@ -130,6 +133,7 @@ class Trainer:
         self.stage = stage
         self.settings = settings
         self.folder = folder
+        self.peers = peers or Peers()
         self.step = 0
         self._device = torch.device(settings.device)
         self._bf16 = settings.bf16 and computes_bf16(self._device)
@@ -153,14 +157,19 @@ class Trainer:
             settings.optimizer,
             bf16=self._bf16,
         )
+        groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
+        self._parameters = [parameter for group in groups for parameter in group["params"]]
         if (folder / STATE_FILE).exists():
             self._load()
         elif take_over is not None:
             self._take_over(take_over)
-        self._log.forget_after(self.step)
-        self._log.append(
+        self.peers.share(self._parameters)
+        if self.peers.leads:
+            self._log.forget_after(self.step)
+        self._record(
             {"event": "start", "at_step": self.step, "stage": stage.name}
             | {"torch": torch.__version__, "settings": asdict(settings)}
+            | {"workers": self.peers.count}
         )
         self._started_s = self._clock()
 
@@ -177,8 +186,8 @@ class Trainer:
             held_out: Batches whose losses are logged whenever the run is saved.
         """
         self._begin(source)
-        for batch in source(self.step):
-            if self._over:
+        for batch in self.peers.batches(source, self.step):
+            if self.peers.as_leader(self._over):
                 break
             self._make_step(batch)
             if self._timed_from is None:
@@ -190,12 +199,15 @@ class Trainer:
                 self.save()
         self._judge(held_out)
         self.save()
-        draw_curves(self._log.read(), self.folder / CURVES_FILE, self.stage.name)
+        if self.peers.leads:
+            draw_curves(self._log.read(), self.folder / CURVES_FILE, self.stage.name)
         finished = self._total_steps is not None and self.step >= self._total_steps
         return RunSummary(self.step, finished, self.used_s, dict(self._last))
 
     def save(self) -> None:
-        """Write the state of the run; a crash leaves the one before."""
+        """Write the state of the run, where this process leads; a crash leaves the one before."""
+        if not self.peers.leads:
+            return
         state = {
             "stage": self.stage.name,
             "settings": asdict(self.settings),
@@ -236,32 +248,33 @@ class Trainer:
 
     def _make_step(self, batch: Any) -> None:
         settings = self.settings
-        torch.manual_seed((settings.seed * SEED_STRIDE + self.step + 1) % MAX_SEED)
+        number = self.peers.number_of(self.step)
+        torch.manual_seed((settings.seed * SEED_STRIDE + number + 1) % MAX_SEED)
         left = None if self._total_steps is None else self._total_steps - self._first_step
         rate = learning_rate(self._n_made, settings, left)
-        groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
-        for group in groups:
-            group["lr"] = rate
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             losses = self.stage.losses(batch)
         losses["loss"].backward()
-        parameters = [parameter for group in groups for parameter in group["params"]]
-        norm = float(nn.utils.clip_grad_norm_(parameters, settings.clip_norm))
+        self.peers.average(self._parameters)
+        norm = float(nn.utils.clip_grad_norm_(self._parameters, settings.clip_norm))
         if math.isfinite(norm):
             for optimizer in self._optimizers:
                 optimizer.step()
-        for parameter in parameters:
+        for parameter in self._parameters:
             parameter.grad = None
         self.step += 1
         if self.step % settings.log_every_steps == 0 or self.step == 1 or not math.isfinite(norm):
             self._last = {name: float(value.detach()) for name, value in losses.items()}
             record: dict[str, Any] = {"step": self.step, **self._last}
             record |= {"learning_rate": rate, "gradient_norm": norm, "used_s": self.used_s}
-            self._log.append(record)
+            self._record(record)
 
     def _judge(self, held_out: Sequence[Any]) -> None:
         """Log the mean losses of batches that are not trained on; changes nothing."""
-        if not held_out:
+        if not held_out or not self.peers.leads:
             return
         torch.manual_seed(self.settings.seed)
         self.stage.module.eval()
@@ -276,7 +289,11 @@ class Trainer:
                 totals[name] = totals.get(name, 0.0) + float(value) / len(held_out)
         self.stage.module.train()
         judged = {f"held_out_{name}": value for name, value in totals.items()}
-        self._log.append({"step": self.step, **judged})
+        self._record({"step": self.step, **judged})
+
+    def _record(self, record: dict[str, Any]) -> None:
+        if self.peers.leads:
+            self._log.append(record)
 
     def _fit_to_budget(self) -> None:
         """Fix the number of steps, so that the schedule ends where the budget does."""
@@ -287,8 +304,8 @@ class Trainer:
         timed_s = (self.used_s - first_s) / n_timed if n_timed else self.used_s / self._n_made
         per_step_s = max(timed_s, 1e-6)
         left_s = max(self.settings.budget_s - self.used_s, 0.0)
-        self._total_steps = self.step + int(left_s / per_step_s)
-        self._log.append({"event": "steps", "total_steps": self._total_steps})
+        self._total_steps = int(self.peers.as_leader(self.step + int(left_s / per_step_s)))
+        self._record({"event": "steps", "total_steps": self._total_steps})
 
     def _load(self) -> None:
         path = self.folder / STATE_FILE
