@@ -1,8 +1,4 @@
-"""Several processes train one run together: each on batches of its own, all by the mean gradient.
-
-A step of these small networks keeps one core busy and no more: a second thread mostly waits. A
-second process does as much as the first.
-"""
+"""Several processes train one run together: each on batches of its own, all by the mean gradient."""
 
 from __future__ import annotations
 
