@@ -1,4 +1,4 @@
-"""Several processes train one run together: each on batches of its own, all by the mean gradient."""
+"""Several processes train one run together: each on its own batches, all by the mean gradient."""
 
 from __future__ import annotations
 
