@@ -1,8 +1,8 @@
 """Attention over whole sequences, with gradients: for training.
 
 On a processor that multiplies bfloat16 itself, products of matrices are so fast that the fused
-kernel, which makes many small ones, is the slower: forward and backward together take it two to
-four times as long on sequences of 130 to 500 positions.
+kernel, which makes many small ones, is the slower: with AMX, forward and backward together take it
+four times as long on 16 sequences of 160 positions, and 1.7 times on 20 of 500.
 """
 
 from __future__ import annotations

@@ -18,9 +18,8 @@ import math
 import sys
 import tempfile
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 
@@ -34,11 +33,10 @@ from model.training.export import (
     write_checkpoint,
 )
 from model.training.optimizers import OptimizerName
-from model.training.peers import Peers, joined
 from model.training.shards import write_data
-from model.training.stages import LEARNING_RATES, STAGES, open_data, part_of, run_stage
+from model.training.stage_command import train
+from model.training.stages import STAGES, open_data, part_of
 from model.training.tokenizer_training import train_speech_tokenizer, train_text_tokenizer
-from model.training.trainer import TrainingSettings
 
 logger = logging.getLogger("omnicall.training")
 
@@ -132,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             size = ship(load_for_training(options.start), options.out, options.start, voices)
             logger.info("%s: %.1f MB", options.out, size / 1e6)
         case stage:
-            _train(stage, options)
+            train(stage, options)
 
 
 def _begin(options: argparse.Namespace) -> None:
@@ -146,50 +144,6 @@ def _begin(options: argparse.Namespace) -> None:
             folder = tokenizers / SPEECH_TOKENIZER_FOLDER
             train_speech_tokenizer(sentences, shape.speech.num_text_tokens, folder)
         begin_checkpoint(options.out, shape, options.seed, tokenizers)
-
-
-def _train(stage: str, options: argparse.Namespace) -> None:
-    if options.workers > 1 and options.device != "cpu":
-        raise SystemExit(f"--workers train on the CPU; leave it out for --device {options.device}")
-    with joined(options.workers, _train_with, stage, options) as peers:
-        _train_with(peers, stage, options)
-
-
-def _train_with(peers: Peers, stage: str, options: argparse.Namespace) -> None:
-    torch.set_num_threads(options.threads)
-    rate = options.learning_rate or LEARNING_RATES[stage]
-    settings = TrainingSettings(
-        seed=options.seed,
-        steps=options.steps,
-        budget_s=options.budget_s,
-        optimizer=options.optimizer,
-        learning_rate=rate,
-        warmup_steps=options.warmup_steps,
-        bf16=options.bf16,
-        device=options.device,
-    )
-    data = open_data(options.data, options.seed)
-    held_out: list[Any] = []
-    if options.held_out and peers.leads:
-        judged = open_data(options.held_out, options.seed)
-        held_out = list(islice(judged.source(0), options.held_out_batches))
-    summary = run_stage(
-        stage,
-        options.start,
-        data,
-        settings,
-        options.out,
-        voices=options.voices,
-        codec_is_trained=options.codec_is_trained,
-        frozen=options.freeze,
-        held_out=held_out,
-        take_over=options.take_over,
-        peers=peers,
-    )
-    if not peers.leads:
-        return
-    state = "finished" if summary.finished else "stopped by its budget"
-    logger.info("%s: %s after %d steps, %.0f s", stage, state, summary.step, summary.used_s)
 
 
 if __name__ == "__main__":

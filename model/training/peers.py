@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+
+LONGEST_WAIT = timedelta(minutes=5)
+"""For a process that loads its data or judges; one that does not come by then will not come."""
 
 
 class Peers:
@@ -119,7 +123,7 @@ def _meet(meeting: Path, rank: int, count: int) -> Iterator[Peers]:
     # Of one machine: its own name need not lead to it.
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     store = dist.FileStore(str(meeting), count)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=count)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=LONGEST_WAIT)
     try:
         yield Peers(rank, count)
     finally:

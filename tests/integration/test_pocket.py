@@ -31,20 +31,20 @@ from tests.integration.pocket_clips import RATE_HZ, SPOKEN, StoredClips, spoken_
 pytestmark = pytest.mark.integration
 
 FLOORS: Mapping[str, float] = {
-    "typed": 82.0,
-    "pictures": 30.0,
-    "memory": 5.0,
+    "typed": 84.0,
+    "pictures": 35.0,
+    "memory": 10.0,
     "outside": 80.0,
-    "seen": 35.0,
-    "unheard": 25.0,
+    "seen": 50.0,
+    "unheard": 40.0,
 }
 """Right answers in percent, at least: a little below what the shipped checkpoint reaches here.
 
 What it is to reach are the bars of ``server/evaluation/measures.py``: 98, 97, 95, 90, 95 and 85. It
-talks in writing, and understands every third question that is spoken. A checkpoint that understands
-more brings higher floors.
+talks in writing, and understands every second question that is spoken. A checkpoint that
+understands more brings higher floors.
 """
-MOST_WORD_ERRORS = 75.0
+MOST_WORD_ERRORS = 70.0
 """Of spoken replies, in percent, likewise; the teachers' own voices have 15 to 25 on such short
 texts."""
 N_SPOKEN = 8

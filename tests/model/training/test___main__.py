@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +43,28 @@ def test_fresh_weights_are_trained_merged_and_shipped(
     assert {name: len(pcm) for name, pcm in voices.items()} == {"alan": 48_000, "clara": 32_000}
     command_line.main(["ship", "--from", "pocket", "--out", "again"])
     assert list(load_voices(tmp_path / "again")) == ["alan", "clara"], "they come along"
+
+
+def test_a_stage_is_trained_by_several_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(command_line.SHAPES, "pocket", tiny_omni_config())
+    producer = "tests.model.training.test_stages:producer_of_waves"
+    command_line.main(["begin", "--out", "start", "--tokenizers", str(GOLDEN)])
+    line = f"codec --from start --data {producer} --out codec --seed 7 --steps 2 --workers 2"
+    # As a person runs it: the other process cannot import what is run as __main__.
+    ran = subprocess.run(
+        [sys.executable, "-m", "model.training", *line.split()],
+        env={**os.environ, "PYTHONPATH": str(Path(command_line.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("codec: finished after 2 steps") == 1
+    assert (tmp_path / "codec/checkpoint/model.safetensors").exists()
 
 
 def test_a_start_can_learn_its_words_from_a_corpus(tmp_path: Path) -> None:

@@ -111,4 +111,4 @@ def test_the_data_sets_find_what_was_made(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert set(everything.material.pictures) == {3} and "seen" in everything.kinds  # type: ignore[attr-defined]
     assert len(everything.material.quiz_pictures) == 4  # type: ignore[attr-defined]
     assert "0.0" in everything.material.sounds  # type: ignore[attr-defined]
-    assert [len(each) for each in everything.references] == [4, 4]  # type: ignore[attr-defined]
+    assert [len(each) for each in everything.references] == [16, 16]  # type: ignore[attr-defined]
