@@ -1,0 +1,45 @@
+"""What was said and shown in training calls is found again, and only there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.training.recipe.call_material import CallMaterial, from_first_word
+from model.training.recipe.encoded_calls import name_of, scenes_of, typed_again
+from model.training.recipe.questions import training_call
+from tests.model.training.recipe.toy_calls import heard_turns
+
+pytestmark = pytest.mark.unit
+
+N_CALLS = 12
+VECTORS = {
+    seed: np.full((len(scenes_of(script)), 8, 16), seed, np.float16)
+    for seed, script in ((seed, training_call(seed)[0]) for seed in range(N_CALLS))
+    if script.look is not None
+}
+MATERIAL = CallMaterial(N_CALLS, heard_turns(N_CALLS), VECTORS)
+
+
+def test_everything_that_is_said_is_known_word_by_word() -> None:
+    assert MATERIAL.said
+    for seed, index in MATERIAL.said:
+        text = training_call(seed)[0].turns[index].spoken
+        assert text and MATERIAL.words.knows(text)
+    assert not MATERIAL.words.knows("zeppelin")
+
+
+def test_a_spoken_turn_begins_with_the_second_of_its_first_word() -> None:
+    for seed, index in MATERIAL.said:
+        encoded = MATERIAL.sounds[name_of(seed, index)]
+        units, heard_s = from_first_word(encoded)
+        assert 0 <= heard_s[0, 0] < 1 and all(len(unit) for unit in units)
+        assert len(units) <= len(encoded.units)
+
+
+def test_pictures_are_sorted_by_what_is_in_them() -> None:
+    assert MATERIAL.seen_seeds == sorted(VECTORS)
+    assert all(len(picture.scene.objects) == 1 for picture in MATERIAL.singles)
+    assert all(picture.scene.is_empty for picture in MATERIAL.nothing)
+    for seed, index in MATERIAL.watched:
+        assert typed_again(seed).turns[index].lead
