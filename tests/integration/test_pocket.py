@@ -31,12 +31,12 @@ from tests.integration.pocket_clips import RATE_HZ, SPOKEN, StoredClips, spoken_
 pytestmark = pytest.mark.integration
 
 FLOORS: Mapping[str, float] = {
-    "typed": 84.0,
-    "pictures": 35.0,
-    "memory": 10.0,
+    "typed": 86.0,
+    "pictures": 38.0,
+    "memory": 15.0,
     "outside": 80.0,
-    "seen": 50.0,
-    "unheard": 40.0,
+    "seen": 53.0,
+    "unheard": 53.0,
 }
 """Right answers in percent, at least: a little below what the shipped checkpoint reaches here.
 
@@ -44,7 +44,7 @@ What it is to reach are the bars of ``server/evaluation/measures.py``: 98, 97, 9
 talks in writing, and understands every second question that is spoken. A checkpoint that
 understands more brings higher floors.
 """
-MOST_WORD_ERRORS = 70.0
+MOST_WORD_ERRORS = 45.0
 """Of spoken replies, in percent, likewise; the teachers' own voices have 15 to 25 on such short
 texts."""
 N_SPOKEN = 8

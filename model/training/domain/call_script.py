@@ -15,11 +15,7 @@ from typing import Literal
 from model.training.domain.domain import draw_intent, intent_named
 from model.training.domain.exchange import Exchange, SceneNeed, SoundKind, Split
 from model.training.domain.intent import Intent
-from model.training.domain.memory_questions import (
-    MAX_SHOWN,
-    how_many_exchange,
-    shown_exchange,
-)
+from model.training.domain.memory_questions import MAX_SHOWN, recall_exchange
 from model.training.domain.typed_text import typed
 from model.training.domain.wording import NO_PICTURE
 from model.training.scenes.looks import EVAL_LOOK, TRAIN_LOOKS
@@ -162,7 +158,7 @@ class _Composition:
     def _exchange(self, intent: Intent | None, recalls: bool) -> Exchange:
         for _ in range(_REDRAWS):
             if recalls:
-                exchange = self._recall()
+                exchange = recall_exchange(self.rng, self.shown, SceneNeed(self.in_view))
             else:
                 drawn = intent or draw_intent(self.rng)
                 exchange = drawn.draw(self.rng, self.split, self.history)
@@ -189,13 +185,6 @@ class _Composition:
         things = [scene.objects[0] for scene in self.shown]
         colours, shapes = {thing.colour for thing in things}, {thing.shape for thing in things}
         return len(colours) == len(shapes) == len(things)
-
-    def _recall(self) -> Exchange:
-        need = SceneNeed(self.in_view)
-        kind = self.rng.choice(("colour", "shape", "number"))
-        if kind == "number":
-            return how_many_exchange(self.rng, len(self.shown), need)
-        return shown_exchange(self.rng, "colour" if kind == "colour" else "shape", self.shown, need)
 
 
 def _without_picture(rng: Random, exchange: Exchange) -> Exchange:

@@ -201,6 +201,20 @@ def how_many_exchange(rng: Random, count: int, need: SceneNeed) -> Exchange:
     )
 
 
+def recall_exchange(rng: Random, shown: Sequence[Scene], need: SceneNeed) -> Exchange:
+    """A question about all the single things shown one by one, at least two of them.
+
+    Args:
+        rng: Draws what is asked, and the words.
+        shown: The things, in order.
+        need: What is in view now, and what still has to be shown before.
+    """
+    kind = rng.choice(("colour", "shape", "number"))
+    if kind == "number":
+        return how_many_exchange(rng, len(shown), need)
+    return shown_exchange(rng, "colour" if kind == "colour" else "shape", shown, need)
+
+
 def _how_many_shown(rng: Random, history: History) -> Exchange:
     count = rng.randint(1, MAX_SHOWN)
     _, seconds = _one_after_another(rng, count)

@@ -282,8 +282,12 @@ def _has_different_shapes(scene: Scene) -> bool:
     return _has_several(scene) and len({t.shape for t in scene.objects}) == len(scene.objects)
 
 
+def _has_two_different(scene: Scene) -> bool:
+    return len(scene.objects) == len({thing.name for thing in scene.objects}) == 2
+
+
 def _has_two_sides(scene: Scene) -> bool:
-    if len(scene.objects) != 2 or len({thing.name for thing in scene.objects}) != 2:
+    if not _has_two_different(scene):
         return False
     first, second = scene.objects
     near, far = sorted((abs(first.x - second.x), abs(first.y - second.y)))
@@ -291,7 +295,7 @@ def _has_two_sides(scene: Scene) -> bool:
 
 
 def _has_a_bigger_one(scene: Scene) -> bool:
-    if len(scene.objects) != 2 or len({thing.name for thing in scene.objects}) != 2:
+    if not _has_two_different(scene):
         return False
     small, big = sorted(thing.extent for thing in scene.objects)
     return big >= CLEARLY_BIGGER * small

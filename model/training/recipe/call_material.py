@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
+from model.training.domain.memory_questions import SHOWN_MEMORY
 from model.training.recipe.encoded_calls import EncodedTurn, name_of, scenes_of, typed_again
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import Picture
 from model.training.recipe.word_bank import Utterance, WordBank
 
-WATCHED = ("what_changed", "ball_under_cup", "how_many_shown", "shown_colour", "shown_shape")
+WATCHED = frozenset(intent.name for intent in SHOWN_MEMORY)
 """Intents whose questions are about several pictures."""
 
 

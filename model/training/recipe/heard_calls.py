@@ -37,6 +37,7 @@ SEEN_TYPED_SHARE = 0.5
 SHUFFLED_SHARE = 0.5
 """Share of the sentences put together to be written down whose words are in any order."""
 SPOKEN_QUIZ_SHARE = 0.25
+"""Share of the quizzes about one picture that are asked aloud."""
 WATCHED_SHARE = 0.5
 """Share of the calls that ask to remember in which something moves or changes."""
 VECTOR_NOISE = 0.02
@@ -107,7 +108,7 @@ class CallBatches(BatchesByStep[CallBatch]):
         seed, index = rng.choice(self.material.said)
         spoken = training_call(seed)[0].turns[index].spoken
         units, heard_s = from_first_word(self.material.sounds[name_of(seed, index)])
-        return heard_call(spoken, _heard(units, rng), heard_s)
+        return heard_call(spoken, _heard_units(units, rng), heard_s)
 
     def _dictated(self, rng: Random) -> Call:
         words = self.material.words
@@ -117,7 +118,7 @@ class CallBatches(BatchesByStep[CallBatch]):
                 break
         text = shuffled(question, rng) if rng.random() < SHUFFLED_SHARE else question
         said = words.say(text, rng)
-        return heard_call(text, _heard(units_of(said.vectors), rng), said.heard_s)
+        return heard_call(text, _heard_units(units_of(said.vectors), rng), said.heard_s)
 
     def _heard(self, rng: Random) -> Call:
         while True:
@@ -139,7 +140,7 @@ class CallBatches(BatchesByStep[CallBatch]):
         if not self.material.words.knows(question):
             return turn
         said = self.material.words.say(question, rng)
-        heard = _heard(units_of(said.vectors), rng)
+        heard = _heard_units(units_of(said.vectors), rng)
         *before, last = turn.units or (CallUnit(),)
         # What is in view stays there while somebody speaks.
         heard = tuple(replace(unit, image_vectors=last.image_vectors) for unit in heard)
@@ -229,7 +230,7 @@ def _shortened(script: CallScript, rng: Random) -> CallScript:
     return replace(script, turns=script.turns[: rng.randint(1, SHORT_TURNS)])
 
 
-def _heard(units: Sequence[np.ndarray], rng: Random) -> tuple[CallUnit, ...]:
+def _heard_units(units: Sequence[np.ndarray], rng: Random) -> tuple[CallUnit, ...]:
     return tuple(CallUnit(audio_vectors=_again(unit, SOUND_NOISE, rng)) for unit in units)
 
 

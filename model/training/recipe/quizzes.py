@@ -15,7 +15,7 @@ import numpy as np
 from model.training.batches import Call, CallTurn, CallUnit
 from model.training.domain.call_script import style_seed
 from model.training.domain.exchange import Exchange, SceneNeed, Split
-from model.training.domain.memory_questions import how_many_exchange, shown_exchange
+from model.training.domain.memory_questions import recall_exchange
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.domain.typed_text import typed
 from model.training.scenes.looks import TRAIN_LOOKS
@@ -127,17 +127,10 @@ def recalled_call(singles: Sequence[Picture], nothing: Sequence[Picture], rng: R
     scenes = [picture.scene for picture in shown]
     wanted = len(quiz.turns) + rng.randint(*RECALLED)
     while len(quiz.turns) < wanted:
-        exchange = _recall(scenes, SceneNeed(in_view), rng)
+        exchange = recall_exchange(rng, scenes, SceneNeed(in_view))
         if exchange.split is Split.TRAIN:
             quiz.ask(exchange)
     return quiz.call()
-
-
-def _recall(scenes: Sequence[Scene], need: SceneNeed, rng: Random) -> Exchange:
-    kind = rng.choice(("colour", "shape", "number"))
-    if kind == "number":
-        return how_many_exchange(rng, len(scenes), need)
-    return shown_exchange(rng, "colour" if kind == "colour" else "shape", scenes, need)
 
 
 def _unlike(singles: Sequence[Picture], count: int, rng: Random) -> list[Picture]:

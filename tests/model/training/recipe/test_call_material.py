@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from model.training.recipe.call_material import CallMaterial, from_first_word
-from model.training.recipe.encoded_calls import name_of, scenes_of, typed_again
+from model.training.recipe.encoded_calls import name_of, typed_again
 from model.training.recipe.questions import training_call
-from tests.model.training.recipe.toy_calls import heard_turns
+from tests.model.training.recipe.toy_calls import heard_turns, seen_vectors
 
 pytestmark = pytest.mark.unit
 
 N_CALLS = 12
-VECTORS = {
-    seed: np.full((len(scenes_of(script)), 8, 16), seed, np.float16)
-    for seed, script in ((seed, training_call(seed)[0]) for seed in range(N_CALLS))
-    if script.look is not None
-}
+VECTORS = seen_vectors(N_CALLS)
 MATERIAL = CallMaterial(N_CALLS, heard_turns(N_CALLS), VECTORS)
 
 

@@ -9,20 +9,15 @@ from model.training.batches import Call
 from model.training.domain.exchange import normal
 from model.training.recipe.call_material import CallMaterial
 from model.training.recipe.dictation import HEAR
-from model.training.recipe.encoded_calls import scenes_of
 from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import Picture, quiz_scene
-from tests.model.training.recipe.toy_calls import heard_turns
+from tests.model.training.recipe.toy_calls import heard_turns, seen_vectors
 
 pytestmark = pytest.mark.unit
 
 N_CALLS = 30
-VECTORS = {
-    seed: np.full((len(scenes_of(script)), 8, 16), seed, np.float16)
-    for seed, script in ((seed, training_call(seed)[0]) for seed in range(N_CALLS))
-    if script.look is not None
-}
+VECTORS = seen_vectors(N_CALLS)
 REFERENCES = [[np.full(50_000, 0.1 * voice, np.float32)] for voice in (1, 2)]
 
 

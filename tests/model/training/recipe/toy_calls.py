@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 
 from model.omni import OmniModel
-from model.training.recipe.encoded_calls import EncodedTurn, encode_calls, read_calls
+from model.training.recipe.encoded_calls import EncodedTurn, encode_calls, read_calls, scenes_of
+from model.training.recipe.questions import training_call
 from model.training.speech_data.clips import Clip, Word
 from model.training.speech_data.synthesis import SpeechRequest
 from tests.model.training.speech_data.toy_speech import vowel
@@ -33,6 +35,17 @@ def listener() -> OmniModel:
     return fresh_model(
         config=replace(config, audio=replace(config.audio, max_source_positions=1500))
     )
+
+
+@cache
+def seen_vectors(n_calls: int) -> Mapping[int, np.ndarray]:
+    """Vectors of the pictures of the first training calls: of each call its seed, all over."""
+    scripts = {seed: training_call(seed)[0] for seed in range(n_calls)}
+    return {
+        seed: np.full((len(scenes_of(script)), 8, 16), seed, np.float16)
+        for seed, script in scripts.items()
+        if script.look is not None
+    }
 
 
 @cache
