@@ -92,6 +92,18 @@ class PictureBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenWord:
+    """A word of an answer that the newest picture tells."""
+
+    start: int
+    """Its first character."""
+    stop: int
+    """Behind its last one."""
+    vector: int
+    """Number of the picture's vector that tells it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallUnit:
     """One second of a call."""
 
@@ -129,6 +141,8 @@ class CallTurn:
     heard_s: np.ndarray | None = None
     """Float32 ``[len(reply), 2]``, where the reply repeats what is heard in these units: when each
     of its characters begins and ends, from the start of the first unit."""
+    seen: tuple[SeenWord, ...] = ()
+    """Words of the reply, in order, that the newest picture of the call tells."""
 
 
 @dataclass(frozen=True, slots=True)

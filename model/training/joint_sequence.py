@@ -24,7 +24,7 @@ from model.prompt import (
     system_prompt,
 )
 from model.tokenizer import TextTokenizer
-from model.training.batches import IGNORED, Call, CallTurn, CallUnit, SpokenText
+from model.training.batches import IGNORED, Call, CallTurn, CallUnit, SeenWord, SpokenText
 from model.training.dense_audio import MIN_CLIP_SAMPLES
 from model.training.heard_tokens import token_times_s
 
@@ -38,12 +38,12 @@ HEARD_MARGIN_S = 0.06
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Where to listen for one token that repeats what was heard."""
+    """Where to listen or look for one token that repeats what was heard or seen."""
 
     position: int
     """The position that is to say the token."""
-    heard: Span
-    """Positions of the sequence in which it is heard."""
+    source: Span
+    """Positions of the sequence in which it is heard or seen."""
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class CallSequence:
     replies: list[tuple[int, SpokenText]] = field(default_factory=list)
     """Spoken answers to train on: index among the speakers, and what is said."""
     guides: list[Guide] = field(default_factory=list)
-    """Of answers that repeat what was heard."""
+    """Of answers that repeat what was heard or seen."""
 
 
 class CallLayout:
@@ -177,9 +177,25 @@ class CallLayout:
                 sequence.replies.append((len(sequence.speakers), spoken))
             sequence.speakers.append((place, voice))
         if turn.trained and turn.heard_s is not None:
-            sequence.guides += self._guides(words, header, turn.heard_s, heard)
+            sequence.guides += self._heard_guides(words, header, turn.heard_s, heard)
+        if turn.trained and turn.seen and sequence.image_spans:
+            picture, _ = sequence.image_spans[-1]
+            sequence.guides += self._seen_guides(words, header, turn.seen, picture)
 
-    def _guides(
+    def _seen_guides(
+        self, words: Sequence[int], header: int, seen: Sequence[SeenWord], picture: int
+    ) -> list[Guide]:
+        guides, start = [], 0
+        for index in range(len(words)):
+            stop = len(self._tokenizer.decode(words[: index + 1]))
+            for word in seen:
+                if start < word.stop and word.start < stop:
+                    place = picture + word.vector
+                    guides.append(Guide(header - 1 + index, (place, place + 1)))
+            start = stop
+        return guides
+
+    def _heard_guides(
         self, words: Sequence[int], header: int, heard_s: np.ndarray, spans: Sequence[Span]
     ) -> list[Guide]:
         places = [place for span in spans for place in range(*span)]

@@ -24,7 +24,7 @@ PREFIXES = (
 )  # fmt: skip
 """Networks of a call that can be trained together."""
 LISTENING_HEAD = 0
-"""The head that learns to follow the sound of a word."""
+"""The head that learns to follow the sound of a word, and to look where it is seen."""
 FROZEN_PREFIXES = ("vocoder.", "tts.dvae.", "tts.model.embed_tokens.")
 
 
@@ -43,7 +43,7 @@ class JointSettings:
     speech_weight: float = 0.5
     guidance_weight: float = 0.05
     listening_weight: float = 0.1
-    """Of one head's attention to the sound of the word to be repeated."""
+    """Of one head's attention to the sound of the word to be repeated, or to the thing seen."""
     twin_weight: float = 3.0
     """Of the distance of what is heard from what is read, in the calls' typed twins."""
     voice_weight: float = 0.5
@@ -281,7 +281,7 @@ class JointStage:
 def listening_loss(
     queries: Tensor, keys: Tensor, guided: Sequence[tuple[PackedCall, Sequence[Guide]]]
 ) -> Tensor:
-    """Minus the log of one head's attention to where the next token is heard.
+    """Minus the log of one head's attention to where the next token is heard or seen.
 
     Args:
         queries: Rotated ``[N, H, D]`` of a packed batch.
@@ -299,7 +299,7 @@ def listening_loss(
         scores = asked @ offered.T / asked.shape[-1] ** 0.5
         index = torch.arange(len(offered), device=keys.device)
         own = torch.tensor([guide.position for guide in guides], device=keys.device)
-        spans = torch.tensor([guide.heard for guide in guides], device=keys.device)
+        spans = torch.tensor([guide.source for guide in guides], device=keys.device)
         scores = scores.masked_fill(index > own[:, None], -torch.inf)
         near = (index >= spans[:, :1]) & (index < spans[:, 1:])
         attention = scores.log_softmax(-1).masked_fill(~near, -torch.inf)

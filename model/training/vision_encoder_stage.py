@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from model.image_slicing import slice_image
 from model.omni import OmniModel
 from model.training.batches import IGNORED, PictureBatch
+from model.training.named_places import NamedPlaces
 from model.training.picture_reader import PictureReader
+from model.training.scenes.scene import PLACES
 
 UNIT_SLICES = 1
 """Slices of a unit's frame in a call: the overview alone."""
@@ -21,12 +23,15 @@ NOTHING_WEIGHT = 0.3
 OUTLINE_CELLS = 7
 """Cells along a patch in each of which it is told whether there is a thing."""
 OUTLINE_WEIGHT = 3.0
+NAMES_WEIGHT = 0.5
+"""Of what is where in the language model's words, against the answers to questions."""
 
 
 class VisionEncoderStage:
-    """Questions about a slice are put to its vectors; and per patch there is one linear classifier
-    per question about every place and one for the outline of things: what is where is learnt much
-    sooner than what there is at all."""
+    """Questions about a slice are put to its vectors; where they ask what is at every place, the
+    first vectors are to name it (:class:`NamedPlaces`); and per patch there is one linear
+    classifier per question about every place and one for the outline of things: what is where is
+    learnt much sooner than what there is at all."""
 
     name = "vision_encoder"
     prefixes = ("vpm.", "resampler.")
@@ -62,6 +67,11 @@ class VisionEncoderStage:
         for head in self._outline_heads:
             nn.init.normal_(head.weight, std=hidden**-0.5, generator=generator)
             nn.init.zeros_(head.bias)
+        named = [f"colour at {place}" for place in PLACES]
+        self._names = nn.ModuleList()
+        if len(model.resampler.query) >= len(PLACES) and set(named) <= set(n_classes):
+            embeddings = model.llm.model.embed_tokens.weight
+            self._names.append(NamedPlaces(model.tokenizer, embeddings))
         self.module: nn.Module = nn.ModuleDict(
             {
                 "vision": model.vpm,
@@ -69,6 +79,7 @@ class VisionEncoderStage:
                 "reader": self._reader,
                 "grid_heads": self._grid_heads,
                 "outline_head": self._outline_heads,
+                "names": self._names,
             }
         )
         self.module.requires_grad_(True)
@@ -103,6 +114,11 @@ class VisionEncoderStage:
         if not losses:
             raise ValueError("no question of the batch has an answer")
         answered = {"loss": torch.stack(losses).mean(), "accuracy": right / counted}
+        for names in self._names:
+            named = names.losses(vectors, batch.labels)
+            if named:
+                answered |= named
+                answered["loss"] = answered["loss"] + NAMES_WEIGHT * named["names"]
         rows, columns = slices[0].size
         if batch.grids:
             answered |= self._place_losses(batch, features, rows, columns)

@@ -18,7 +18,7 @@ from model.training.domain.intent import Intent
 from model.training.domain.memory_questions import MAX_SHOWN, recall_exchange
 from model.training.domain.typed_text import typed
 from model.training.domain.wording import NO_PICTURE
-from model.training.scenes.looks import EVAL_LOOK, TRAIN_LOOKS
+from model.training.scenes.looks import CALL_LOOKS, EVAL_LOOK
 from model.training.scenes.scene import EMPTY, Scene
 
 Manner = Literal["typed", "spoken", "either"]
@@ -223,7 +223,7 @@ def compose_call(
     composition = _Composition(rng, split, camera, _TYPED_SHARES[manner])
     for name in intents:
         composition.add(name)
-    look = EVAL_LOOK if split is Split.EVAL else rng.choice(TRAIN_LOOKS)
+    look = EVAL_LOOK if split is Split.EVAL else rng.choice(CALL_LOOKS)
     return CallScript(
         seed=seed,
         split=split,

@@ -14,6 +14,7 @@ import numpy as np
 
 from model.training.batches import Call, CallTurn, CallUnit
 from model.training.domain.call_script import CallScript
+from model.training.recipe.looking import words_seen
 from model.training.scenes.scene import CUPS, Cups, Scene, SceneObject
 
 HEAR = "Write down what you hear."
@@ -58,7 +59,11 @@ def seen_call(scenes: Sequence[Scene], images: Sequence[np.ndarray]) -> Call:
         images: Vectors ``[Q, E]`` of each.
     """
     turns = tuple(
-        CallTurn(reply=inventory(scene), units=(CallUnit(image_vectors=image),))
+        CallTurn(
+            reply=inventory(scene),
+            units=(CallUnit(image_vectors=image),),
+            seen=words_seen(inventory(scene), scene),
+        )
         for scene, image in zip(scenes, images, strict=True)
     )
     return Call(turns, mode="omni", instructions=SEE)

@@ -36,6 +36,9 @@ SEEN_TYPED_SHARE = 0.5
 """Share of calls with a camera in which everything is typed."""
 SHUFFLED_SHARE = 0.5
 """Share of the sentences put together to be written down whose words are in any order."""
+QUIZ_SHARE = 0.7
+"""Share of the pictures to be written down that are of quizzes, not of calls."""
+N_DESCRIBED = 3
 SPOKEN_QUIZ_SHARE = 0.25
 """Share of the quizzes about one picture that are asked aloud."""
 WATCHED_SHARE = 0.5
@@ -149,6 +152,11 @@ class CallBatches(BatchesByStep[CallBatch]):
     # --- seen
 
     def _described(self, rng: Random) -> Call:
+        pictures = self.material.quiz_pictures
+        if pictures and rng.random() < QUIZ_SHARE:
+            chosen = [rng.choice(pictures) for _ in range(N_DESCRIBED)]
+            scenes, images = [p.scene for p in chosen], [p.vectors for p in chosen]
+            return _seen_anew(seen_call(scenes, images), rng)
         seed = rng.choice(self.material.seen_seeds)
         scenes = scenes_of(training_call(seed)[0])
         return _seen_anew(seen_call(scenes, list(self.material.pictures[seed])), rng)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from model.training.batches import IGNORED, PictureBatch, TrainingData
 from model.training.recipe.folders import training_folder
 from model.training.scenes.picture_batches import (
     GRID_QUESTIONS,
     QUESTIONS,
+    answers_about,
     grids_of,
     picture_batch,
     scenes_of_batch,
@@ -34,6 +36,11 @@ N_MIXED_STEPS = 700
 """Steps over which photographs take the silhouettes' place."""
 SPREAD = 0.35
 """Half of the range from which the share of the photograph is drawn."""
+HELD_UP_SHARE = 0.4
+"""Of the pictures, those held into the camera: what they show is where it was, but for a little."""
+HELD_UP_REACH = (-0.015, 0.05)
+"""How far a corner then is from the picture's border, as a fraction of its sides; what is behind
+shows where that is above 0."""
 SEEN_SHARE = 0.25
 """Below this share of the photograph nobody can tell its colours."""
 DARK_SHARE = 0.4
@@ -56,13 +63,11 @@ def draw_file(seed: int, index: int) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     batch = picture_batch(seed, index, batch_size=FILE_PICTURES, size=SIZE)
-    labels = np.stack([batch.labels[question] for question in QUESTIONS], axis=1)
     scratch = path.with_suffix(".part")
     with scratch.open("wb") as file:
         np.savez(
             file,
             images=batch.images,
-            labels=labels.astype(np.int8),
             silhouettes=np.packbits(batch.silhouettes > 0, axis=-1),  # type: ignore[operator]
         )
     scratch.replace(path)
@@ -76,6 +81,8 @@ class DrawnPictures(BatchesByStep[PictureBatch]):
     """Files of :func:`draw_file`."""
     seed: int
     """Of the order and the brightness."""
+    silhouettes_first: bool = True
+    """Whether shapes are still to be learnt."""
 
     def batch(self, step: int) -> PictureBatch:
         """The batch of one step."""
@@ -87,14 +94,44 @@ class DrawnPictures(BatchesByStep[PictureBatch]):
         rng = np.random.default_rng([self.seed, turn, 1])
         chosen = rng.permutation(FILE_PICTURES)[place * BATCH_SIZE :][:BATCH_SIZE]
         outlines = np.unpackbits(silhouettes[chosen], axis=-1, count=images.shape[2]) * 255
-        columns = labels[chosen].astype(np.int64)
+        held_up = _held_up(images[chosen], outlines, np.random.default_rng([self.seed, step, 3]))
         batch = PictureBatch(
-            images[chosen],
-            dict(zip(QUESTIONS, columns.T, strict=True)),
+            held_up[0],
+            {question: answers[chosen] for question, answers in labels.items()},
             {question: grid[chosen] for question, grid in grids.items()},
-            outlines.astype(np.uint8),
+            held_up[1],
         )
+        if not self.silhouettes_first:
+            step += N_SILHOUETTE_STEPS + 2 * N_MIXED_STEPS
         return _with_silhouettes(batch, step, np.random.default_rng([self.seed, step, 2]))
+
+
+def _held_up(
+    images: np.ndarray, silhouettes: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Some of the pictures as sheets before a camera, and their silhouettes; behind each there is
+    what is left of another picture out of focus."""
+    images, silhouettes = images.copy(), silhouettes.copy()
+    height, width = images.shape[1:3]
+    size = width, height
+    outward = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])  # Pillow's order of corners
+    corners = np.array([[0, 0], [0, height], [width, height], [width, 0]])
+    for index in np.flatnonzero(rng.uniform(size=len(images)) < HELD_UP_SHARE):
+        behind = Image.fromarray(images[rng.integers(len(images))]).rotate(180)
+        behind = behind.resize((8, 6), Image.Resampling.BOX).resize(size, Image.Resampling.BILINEAR)
+        reach = rng.uniform(*HELD_UP_REACH, (4, 2)) * size
+        seen_from = tuple((corners + outward * reach).flatten())
+
+        def held(picture: Image.Image, seen_from: tuple[float, ...] = seen_from) -> Image.Image:
+            return picture.transform(
+                size, Image.Transform.QUAD, seen_from, Image.Resampling.BILINEAR
+            )
+
+        sheet = held(Image.new("L", size, 255))
+        frame = Image.composite(held(Image.fromarray(images[index])), behind, sheet)
+        images[index] = np.asarray(frame)
+        silhouettes[index] = np.asarray(held(Image.fromarray(silhouettes[index])))
+    return images, silhouettes
 
 
 def _with_silhouettes(batch: PictureBatch, step: int, rng: np.random.Generator) -> PictureBatch:
@@ -123,11 +160,13 @@ def _with_silhouettes(batch: PictureBatch, step: int, rng: np.random.Generator) 
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
+def _read(
+    path: Path,
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
     seed, index = map(int, path.stem.split("-"))
-    grids = grids_of(scenes_of_batch(seed, index, batch_size=FILE_PICTURES))
+    scenes = scenes_of_batch(seed, index, batch_size=FILE_PICTURES)
     with np.load(path) as stored:
-        return stored["images"], stored["labels"], grids, stored["silhouettes"]
+        return stored["images"], answers_about(scenes), grids_of(scenes), stored["silhouettes"]
 
 
 def drawn_pictures(seed: int) -> TrainingData:
@@ -136,12 +175,27 @@ def drawn_pictures(seed: int) -> TrainingData:
     Raises:
         FileNotFoundError: No pictures were drawn.
     """
+    return _data(DrawnPictures(_files(), seed))
+
+
+def photographs(seed: int) -> TrainingData:
+    """The same for a tower that knows shapes: no silhouettes.
+
+    Raises:
+        FileNotFoundError: No pictures were drawn.
+    """
+    return _data(DrawnPictures(_files(), seed, silhouettes_first=False))
+
+
+def _files() -> tuple[Path, ...]:
     paths = tuple(sorted(picture_folder().glob("*.npz")))
     if not paths:
         raise FileNotFoundError(f"no pictures in {picture_folder()}; draw them first")
-    return TrainingData(
-        DrawnPictures(paths, seed), n_classes=QUESTIONS, n_grid_classes=GRID_QUESTIONS
-    )
+    return paths
+
+
+def _data(source: Callable[[int], Iterable[PictureBatch]]) -> TrainingData:
+    return TrainingData(source, n_classes=QUESTIONS, n_grid_classes=GRID_QUESTIONS)
 
 
 def held_out_small(seed: int) -> TrainingData:
@@ -150,4 +204,4 @@ def held_out_small(seed: int) -> TrainingData:
     def source(step: int) -> Iterator[PictureBatch]:
         return (picture_batch(seed, n, held_out=True, size=SIZE) for n in count(step))
 
-    return TrainingData(source, n_classes=QUESTIONS, n_grid_classes=GRID_QUESTIONS)
+    return _data(source)

@@ -18,6 +18,7 @@ from model.training.domain.exchange import Exchange, SceneNeed, Split
 from model.training.domain.memory_questions import recall_exchange
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.domain.typed_text import typed
+from model.training.recipe.looking import words_seen
 from model.training.scenes.looks import TRAIN_LOOKS
 from model.training.scenes.scene import EMPTY, Scene
 
@@ -73,13 +74,20 @@ class _Quiz:
     turns: list[CallTurn] = field(default_factory=list)
     units: list[CallUnit] = field(default_factory=list)
     """Shown since the last question."""
+    in_view: Scene = EMPTY
 
     def show(self, picture: Picture) -> None:
         self.units.append(CallUnit(image_vectors=picture.vectors))
+        self.in_view = picture.scene
 
     def ask(self, exchange: Exchange) -> None:
-        words = typed(exchange, self.rng)
-        self.turns.append(CallTurn(reply=exchange.reply, units=tuple(self.units), typed=words))
+        turn = CallTurn(
+            reply=exchange.reply,
+            units=tuple(self.units),
+            typed=typed(exchange, self.rng),
+            seen=words_seen(exchange.reply, self.in_view),
+        )
+        self.turns.append(turn)
         self.units = []
 
     def call(self) -> Call:
@@ -111,23 +119,20 @@ def recalled_call(singles: Sequence[Picture], nothing: Sequence[Picture], rng: R
     """
     quiz = _Quiz(rng)
     shown = _unlike(singles, rng.randint(*THINGS), rng)
-    in_view = EMPTY
     for picture in shown:
         quiz.show(picture)
-        in_view = picture.scene
         if rng.random() < STAYS_SHARE:
             quiz.show(picture)
         if rng.random() < ASKED_BETWEEN_SHARE:
-            exchange = rng.choice(_BETWEEN).about(rng, in_view, Split.TRAIN)
+            exchange = rng.choice(_BETWEEN).about(rng, quiz.in_view, Split.TRAIN)
             if exchange is not None:
                 quiz.ask(exchange)
         if rng.random() < GAP_SHARE:
             quiz.show(rng.choice(nothing))
-            in_view = EMPTY
     scenes = [picture.scene for picture in shown]
     wanted = len(quiz.turns) + rng.randint(*RECALLED)
     while len(quiz.turns) < wanted:
-        exchange = recall_exchange(rng, scenes, SceneNeed(in_view))
+        exchange = recall_exchange(rng, scenes, SceneNeed(quiz.in_view))
         if exchange.split is Split.TRAIN:
             quiz.ask(exchange)
     return quiz.call()

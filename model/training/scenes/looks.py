@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-TRAIN_LOOKS = ("flat", "shaded", "felt")
+CALL_LOOKS = ("flat", "shaded", "felt")
+"""Of the pictures of calls. They were there first: a call is the same for the same seed, and what
+is said in it was synthesised."""
+TRAIN_LOOKS = (*CALL_LOOKS, "chalk")
 """For training and for seen pictures."""
 EVAL_LOOK = "card"
 """Only for the evaluation: its pictures come from a generator training never used."""

@@ -54,6 +54,9 @@ QUESTIONS: dict[str, int] = {
     **{f"number of {shape} shapes": MAX_OBJECTS + 1 for shape in SHAPES},
     **{f"colour at {place}": len(COLOURS) + 1 for place in PLACES},
     **{f"shape at {place}": len(SHAPES) + 1 for place in PLACES},
+    **{f"colour of the {shape}": len(COLOURS) for shape in SHAPES},
+    **{f"place of the {shape}": len(PLACES) for shape in SHAPES},
+    **{f"shape in colour {colour}": len(SHAPES) for colour in COLOURS},
     "colour of the cups": len(COLOURS),
     "lifted cup": 4,
     "colour of the ball": len(COLOURS),
@@ -84,7 +87,7 @@ def labels_of(scene: Scene) -> dict[str, int]:
         labels[f"number of {colour} things"] = sum(thing.colour == colour for thing in things)
     for shape in SHAPES:
         labels[f"number of {shape} shapes"] = sum(thing.shape == shape for thing in things)
-    labels |= _place_labels(things)
+    labels |= _place_labels(things) | _look_up_labels(things)
     by_extent = sorted(things, key=lambda thing: -thing.extent)
     if by_extent and all(
         by_extent[0].extent >= CLEARLY_LARGER * other.extent for other in by_extent[1:]
@@ -98,6 +101,15 @@ def labels_of(scene: Scene) -> dict[str, int]:
     return labels
 
 
+def answers_about(scenes: Sequence[Scene]) -> dict[str, np.ndarray]:
+    """The right class of every question, int64 ``[B]`` over the scenes."""
+    answers = [labels_of(scene) for scene in scenes]
+    return {
+        question: np.array([answer[question] for answer in answers], dtype=np.int64)
+        for question in QUESTIONS
+    }
+
+
 def _cup_labels(scene: Scene) -> dict[str, int]:
     cups = scene.cups
     assert cups is not None
@@ -109,6 +121,22 @@ def _cup_labels(scene: Scene) -> dict[str, int]:
         "colour of the ball": COLOURS.index(cups.ball_colour) if is_open else IGNORED,
         "swapped cups": len(SWAPS) if cups.swap is None else SWAPS.index(cups.swap),
     }
+
+
+def _look_up_labels(things: tuple[SceneObject, ...]) -> dict[str, int]:
+    """What is asked of one thing by what else is known of it, where it is the only such thing."""
+    labels: dict[str, int] = {}
+    for shape in SHAPES:
+        such = [thing for thing in things if thing.shape == shape]
+        if len(such) == 1:
+            labels[f"colour of the {shape}"] = COLOURS.index(such[0].colour)
+            if such[0].place:
+                labels[f"place of the {shape}"] = PLACES.index(such[0].place)
+    for colour in COLOURS:
+        such = [thing for thing in things if thing.colour == colour]
+        if len(such) == 1:
+            labels[f"shape in colour {colour}"] = SHAPES.index(such[0].shape)
+    return labels
 
 
 def _place_labels(things: tuple[SceneObject, ...]) -> dict[str, int]:
@@ -206,14 +234,9 @@ def picture_batch(
         others = rng.sample(COLOURS, rng.randint(0, 3))
         colours = sorted({*scene.colours, *others})
         photographs.append(photograph_of(scene, look, style_seed, colours=colours, size=size))
-    answers = [labels_of(scene) for scene in scenes]
-    labels = {
-        question: np.array([answer[question] for answer in answers], dtype=np.int64)
-        for question in QUESTIONS
-    }
     images = np.stack([each.frame for each in photographs])
     silhouettes = np.stack([each.silhouette for each in photographs])
-    return PictureBatch(images, labels, grids_of(scenes), silhouettes)
+    return PictureBatch(images, answers_about(scenes), grids_of(scenes), silhouettes)
 
 
 def scenes_of_batch(

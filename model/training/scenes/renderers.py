@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from model.training.scenes.backgrounds import Picture
 from model.training.scenes.card_drawing import draw_card
+from model.training.scenes.chalk_drawing import draw_chalk
 from model.training.scenes.felt_drawing import draw_felt
 from model.training.scenes.flat_drawing import draw_flat
 from model.training.scenes.layout import Part, lay_out, shade_in_style
@@ -34,6 +35,7 @@ DRAWINGS: Mapping[str, Callable[[list[Part], Rgb, Random, tuple[int, int]], Pict
     "flat": draw_flat,
     "shaded": draw_shaded,
     "felt": draw_felt,
+    "chalk": draw_chalk,
     "card": draw_card,
 }
 

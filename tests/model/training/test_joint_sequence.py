@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.audio_features import token_count
-from model.training.batches import IGNORED, Call, CallTurn, CallUnit
+from model.training.batches import IGNORED, Call, CallTurn, CallUnit, SeenWord
 from model.training.joint_sequence import CallLayout, CallSequence
 from tests.model.training.tiny_calls import audio_call, typed_call, video_call
 from tests.model.training.tiny_training import fresh_model
@@ -112,9 +112,21 @@ def test_a_token_is_guided_to_where_its_characters_are_heard() -> None:
     places = list(range(*sequence.audio_spans[-1]))  # those before it are the voice's
     for guide, token in zip(sequence.guides, tokens, strict=True):
         assert sequence.targets[guide.position] == token
-        assert guide.heard[0] in places and guide.heard[1] - 1 in places
-    starts = [guide.heard[0] for guide in sequence.guides]
+        assert guide.source[0] in places and guide.source[1] - 1 in places
+    starts = [guide.source[0] for guide in sequence.guides]
     assert starts == sorted(starts) and starts[0] == places[0]
+    assert laid_out(call).guides == []
+
+
+def test_a_token_is_guided_to_the_vector_that_tells_its_word() -> None:
+    call = video_call()
+    seen = (SeenWord(4, 7, 2),)
+    turn = replace(call.turns[0], reply="no, red!", seen=seen, codes=None)
+    sequence = laid_out(replace(call, turns=(turn,)))
+    first, _ = sequence.image_spans[-1]
+    guided = [sequence.targets[guide.position] for guide in sequence.guides]
+    assert "red" in TOKENIZER.decode(guided) and len(guided) <= 4
+    assert {guide.source for guide in sequence.guides} == {(first + 2, first + 3)}
     assert laid_out(call).guides == []
 
 

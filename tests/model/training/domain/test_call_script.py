@@ -16,7 +16,7 @@ from model.training.domain.call_script import (
 from model.training.domain.domain import UnknownIntentError
 from model.training.domain.exchange import Split, is_right, normal
 from model.training.domain.wording import NO_PICTURE
-from model.training.scenes.looks import EVAL_LOOK, TRAIN_LOOKS
+from model.training.scenes.looks import CALL_LOOKS, EVAL_LOOK
 
 pytestmark = pytest.mark.unit
 SEEDS = range(150)
@@ -35,7 +35,7 @@ def test_one_seed_gives_one_call() -> None:
 def test_all_sentences_and_looks_are_of_the_calls_split(calls: list[CallScript]) -> None:
     for call in calls:
         assert {turn.exchange.split for turn in call.turns} == {call.split}
-        looks = (EVAL_LOOK,) if call.split is Split.EVAL else TRAIN_LOOKS
+        looks = (EVAL_LOOK,) if call.split is Split.EVAL else CALL_LOOKS
         assert call.look is None or call.look in looks
         assert call.style_seed % 2 == (call.split is Split.EVAL)
 

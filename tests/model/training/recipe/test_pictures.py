@@ -16,8 +16,9 @@ from model.training.recipe.pictures import (
     draw_file,
     drawn_pictures,
     held_out_small,
+    photographs,
 )
-from model.training.scenes.picture_batches import QUESTIONS
+from model.training.scenes.picture_batches import QUESTIONS, answers_about, scenes_of_batch
 
 pytestmark = pytest.mark.unit
 
@@ -41,10 +42,9 @@ def test_an_epoch_is_every_picture_once(few: Path, monkeypatch: pytest.MonkeyPat
     labels = [
         tuple(int(batch.labels[q][row]) for q in QUESTIONS) for batch in epoch for row in range(2)
     ]
-    stored = [
-        tuple(int(n) for n in row) for path in few.glob("*.npz") for row in np.load(path)["labels"]
-    ]
-    assert sorted(labels) == sorted(stored)
+    of_files = [answers_about(scenes_of_batch(0, index, batch_size=4)) for index in range(2)]
+    asked = [tuple(int(of[q][row]) for q in QUESTIONS) for of in of_files for row in range(4)]
+    assert sorted(labels) == sorted(asked)
     again = next(iter(data.source(3)))
     assert np.array_equal(again.images, epoch[3].images)
 
@@ -82,3 +82,25 @@ def test_without_pictures_it_is_said_what_to_do(few: Path) -> None:
 def test_held_out_pictures_are_of_the_same_size(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = next(iter(held_out_small(0).source(0)))
     assert batch.images.shape[1:] == (42, 56, 3)
+
+
+def test_a_tower_that_knows_shapes_sees_photographs_at_once(few: Path) -> None:
+    draw_file(0, 0)
+    first = next(iter(photographs(0).source(0)))
+    assert len(np.unique(first.images)) > 20
+
+
+def test_what_is_held_into_the_camera_stays_where_it_is(
+    few: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_file(0, 0)
+    batches = {}
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(pictures, "HELD_UP_SHARE", share)
+        monkeypatch.setattr(pictures, "GAIN", (1.0, 1.0))
+        batches[share] = next(iter(photographs(0).source(0)))
+    flat, held = batches[0.0], batches[1.0]
+    assert not np.array_equal(flat.images, held.images)
+    assert flat.silhouettes is not None and held.silhouettes is not None
+    moved = (flat.silhouettes > 127) != (held.silhouettes > 127)
+    assert 0 < moved.mean() < 0.1
