@@ -20,14 +20,16 @@ from model.training.recipe.encoded_calls import (
     scenes_of,
     typed_again,
 )
+from model.training.recipe.looking import words_seen
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import quizzed_call, recalled_call
 from model.training.recipe.replies import style_number
 from model.training.recipe.word_bank import units_of
+from model.training.scenes.scene import EMPTY
 from model.training.speech_data.reply_voices import REPLY_VOICES
 from model.training.speech_data.speech_batches import BatchesByStep
 
-REFERENCE_SHARE = 0.15
+REFERENCE_SHARE = 0.25
 """Share of calls whose system prompt plays a voice; in the others the first voice answers."""
 SHORTENED_SHARE = 0.6
 """Share of calls that end after one of their first turns."""
@@ -60,16 +62,16 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "typed": Kind(0.14, 20),
-    "read": Kind(0.04, 16),
-    "written_down": Kind(0.08, 16),
-    "dictated": Kind(0.10, 20),
-    "described": Kind(0.04, 12),
-    "heard": Kind(0.18, 14),
-    "retold": Kind(0.14, 12),
+    "typed": Kind(0.12, 20),
+    "read": Kind(0.02, 16),
+    "written_down": Kind(0.04, 16),
+    "dictated": Kind(0.08, 20),
+    "described": Kind(0.10, 12),
+    "heard": Kind(0.16, 14),
+    "retold": Kind(0.12, 12),
     "seen": Kind(0.12, 8),
-    "quizzed": Kind(0.10, 10),
-    "remembered": Kind(0.06, 10),
+    "quizzed": Kind(0.16, 10),
+    "remembered": Kind(0.08, 10),
 }
 """Typed talk; words, spoken questions and pictures to be written down; spoken calls; calls with a
 camera; quizzes about what is seen and was seen. What is dictated and retold was put together from
@@ -192,6 +194,8 @@ class CallBatches(BatchesByStep[CallBatch]):
         first_turn: int = 0,
     ) -> Call:
         vectors = self.material.pictures.get(seed)
+        scenes = scenes_of(training_call(seed)[0])
+        in_view = EMPTY
         turns = []
         for index, turn in enumerate(script.turns):
             encoded = self.material.sounds[name_of(seed, first_turn + index, typed=typed)]
@@ -200,6 +204,7 @@ class CallBatches(BatchesByStep[CallBatch]):
                 image = None
                 if scene != NO_SCENE and vectors is not None:
                     image = _again(vectors[scene], VECTOR_NOISE, rng)
+                    in_view = scenes[scene]
                 heard = _again(sound, SOUND_NOISE, rng) if len(sound) else None
                 units.append(CallUnit(image_vectors=image, audio_vectors=heard))
             turns.append(
@@ -208,6 +213,7 @@ class CallBatches(BatchesByStep[CallBatch]):
                     units=tuple(units),
                     typed=turn.written or None,
                     spoken=turn.spoken or None,
+                    seen=words_seen(turn.exchange.reply, in_view),
                 )
             )
         return self._voiced(Call(tuple(turns)), script, rng)
