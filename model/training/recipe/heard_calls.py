@@ -45,6 +45,11 @@ SPOKEN_QUIZ_SHARE = 0.25
 """Share of the quizzes about one picture that are asked aloud."""
 WATCHED_SHARE = 0.5
 """Share of the calls that ask to remember in which something moves or changes."""
+REFERENCE_BEGINS = (0.0, 0.3)
+REFERENCE_TEMPI = (0.95, 1.05)
+REFERENCE_GAINS = (0.6, 1.3)
+"""A recording of a voice is played from a later moment, as a fraction of it, at another pace and
+another loudness: of a few that are always the same, others were taken for the wrong voice."""
 VECTOR_NOISE = 0.02
 """Of a picture's vectors, relative to their size: no two frames of a camera are the same."""
 SOUND_NOISE = 0.1
@@ -223,7 +228,7 @@ class CallBatches(BatchesByStep[CallBatch]):
         voice, samples = 0, None
         if self.references and rng.random() < REFERENCE_SHARE:
             voice = rng.randrange(len(REPLY_VOICES))
-            samples = rng.choice(self.references[voice])
+            samples = _played_anew(rng.choice(self.references[voice]), rng)
         turns = tuple(
             replace(turn, voice=style_number(voice, asked.exchange.speech_rate))
             for turn, asked in zip(call.turns, script.turns, strict=True)
@@ -272,3 +277,10 @@ def _again(vectors: np.ndarray, noise: float, rng: Random) -> np.ndarray:
     drawn = np.random.default_rng(rng.getrandbits(48)).standard_normal(exact.shape)
     changed: np.ndarray = exact + (drawn * (noise * exact.std())).astype(np.float32)
     return changed
+
+
+def _played_anew(samples: np.ndarray, rng: Random) -> np.ndarray:
+    kept = samples[int(rng.uniform(*REFERENCE_BEGINS) * len(samples)) :]
+    at = np.arange(0, len(kept) - 1, rng.uniform(*REFERENCE_TEMPI))
+    paced = np.interp(at, np.arange(len(kept)), kept)
+    return (paced * rng.uniform(*REFERENCE_GAINS)).astype(np.float32)

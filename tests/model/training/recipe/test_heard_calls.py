@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from model.training.batches import Call
 from model.training.domain.exchange import normal
+from model.training.recipe import heard_calls
 from model.training.recipe.call_material import CallMaterial
 from model.training.recipe.dictation import HEAR
 from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
@@ -120,3 +123,15 @@ def test_every_answer_has_the_voice_and_the_pace_it_is_to_be_said_in() -> None:
         alone = call.voice_samples is None
         assert alone <= (call.voice == 0)
         assert {turn.voice % 2 for turn in call.turns} == {call.voice}
+
+
+def test_a_voice_is_never_heard_twice_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heard_calls, "REFERENCE_SHARE", 1.0)
+    tone = np.sin(np.arange(16_000) / 20).astype(np.float32)
+    voiced = replace(batches("typed"), references=[[tone], [tone]])
+    played = [call.voice_samples for call in voiced.batch(0).calls]
+    samples = [each for each in played if each is not None]
+    assert len(samples) == len(played)
+    assert {each.dtype for each in samples} == {np.dtype(np.float32)}
+    assert all(0.6 * len(tone) < len(each) < 1.1 * len(tone) for each in samples)
+    assert len({(len(each), float(np.abs(each).max())) for each in samples}) == len(samples)
