@@ -9,6 +9,15 @@ import numpy as np
 from model.tokenizer import TextTokenizer
 
 
+def token_characters(tokenizer: TextTokenizer, tokens: Sequence[int]) -> list[tuple[int, int]]:
+    """The first character of each token of a text, and the one behind its last.
+
+    A character of several bytes may be cut; it then belongs to the token that ends it.
+    """
+    stops = [len(tokenizer.decode(tokens[: index + 1])) for index in range(len(tokens))]
+    return list(zip([0, *stops], stops, strict=False))
+
+
 def token_times_s(
     tokenizer: TextTokenizer, tokens: Sequence[int], heard_s: np.ndarray
 ) -> np.ndarray:
@@ -23,12 +32,9 @@ def token_times_s(
         Float32 ``[len(tokens), 2]``.
     """
     times = np.zeros((len(tokens), 2), dtype=np.float32)
-    last, start = len(heard_s) - 1, 0
-    for index in range(len(tokens)):
-        # A character of several bytes may be cut; it then belongs to the token that ends it.
-        stop = len(tokenizer.decode(tokens[: index + 1]))
+    last = len(heard_s) - 1
+    for index, (start, stop) in enumerate(token_characters(tokenizer, tokens)):
         times[index] = heard_s[min(start, last), 0], heard_s[min(max(stop - 1, 0), last), 1]
-        start = stop
     return times
 
 

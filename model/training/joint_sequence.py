@@ -26,7 +26,7 @@ from model.prompt import (
 from model.tokenizer import TextTokenizer
 from model.training.batches import IGNORED, Call, CallTurn, CallUnit, SeenWord, SpokenText
 from model.training.dense_audio import MIN_CLIP_SAMPLES
-from model.training.heard_tokens import token_times_s
+from model.training.heard_tokens import token_characters, token_times_s
 
 UNIT_SLICES = 1
 """Slices of a unit's frame in a call: the overview alone."""
@@ -185,15 +185,13 @@ class CallLayout:
     def _seen_guides(
         self, words: Sequence[int], header: int, seen: Sequence[SeenWord], picture: int
     ) -> list[Guide]:
-        guides, start = [], 0
-        for index in range(len(words)):
-            stop = len(self._tokenizer.decode(words[: index + 1]))
-            for word in seen:
-                if start < word.stop and word.start < stop:
-                    place = picture + word.vector
-                    guides.append(Guide(header - 1 + index, (place, place + 1)))
-            start = stop
-        return guides
+        characters = token_characters(self._tokenizer, words)
+        return [
+            Guide(header - 1 + index, (picture + word.vector, picture + word.vector + 1))
+            for index, (start, stop) in enumerate(characters)
+            for word in seen
+            if start < word.stop and word.start < stop
+        ]
 
     def _heard_guides(
         self, words: Sequence[int], header: int, heard_s: np.ndarray, spans: Sequence[Span]

@@ -10,15 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.tokenizer import TextTokenizer
-from model.training.batches import IGNORED
+from model.training.place_losses import place_losses
 from model.training.scenes.scene import COLOURS, PLACES, SHAPES
 
 NOTHING = "nothing"
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "middle", "right")
 FIRST_SHARPNESS = 10.0
 """Of the scores of words: a cosine times this."""
-NOTHING_WEIGHT = 0.3
-"""Of the places without a thing, which are most places, against those with one."""
 
 
 class NamedPlaces(nn.Module):
@@ -67,20 +65,18 @@ class NamedPlaces(nn.Module):
             labels: As :attr:`PictureBatch.labels`, of ``colour at PLACE`` and ``shape at PLACE``.
         """
         seen = F.normalize(vectors[:, : len(PLACES)].float(), dim=-1).flatten(0, 1)  # [B * 9, D]
-        losses, right = [], []
+        losses: list[Tensor] = []
+        right = []
         occupied = seen.new_zeros(len(seen), dtype=torch.bool)
         for name, words in self._names.items():
             columns = [labels[f"{name} at {place}"] for place in PLACES]
             targets = torch.from_numpy(np.stack(columns, axis=1).flatten()).to(seen.device)
             scores = self._scores(seen, words)
-            nothing = len(words) - 1
-            things = (targets != IGNORED) & (targets != nothing)
+            of_name, things = place_losses(scores, targets)
+            losses += of_name
             occupied |= things
-            for chosen, weight in ((things, 1.0), (targets == nothing, NOTHING_WEIGHT)):
-                if bool(chosen.any()):
-                    losses.append(weight * F.cross_entropy(scores[chosen], targets[chosen]))
             right.append((scores.argmax(-1) == targets)[things])
-        losses += self._place_losses(seen, occupied)
+        losses += self._position_losses(seen, occupied)
         if not losses:
             return {}
         return {
@@ -88,7 +84,7 @@ class NamedPlaces(nn.Module):
             "name_accuracy": torch.cat(right).float().mean().nan_to_num(),
         }
 
-    def _place_losses(self, seen: Tensor, occupied: Tensor) -> list[Tensor]:
+    def _position_losses(self, seen: Tensor, occupied: Tensor) -> list[Tensor]:
         if not bool(occupied.any()):
             return []
         place = torch.arange(len(seen), device=seen.device) % len(PLACES)

@@ -14,12 +14,11 @@ from model.omni import OmniModel
 from model.training.batches import IGNORED, PictureBatch
 from model.training.named_places import NamedPlaces
 from model.training.picture_reader import PictureReader
+from model.training.place_losses import place_losses
 from model.training.scenes.scene import PLACES
 
 UNIT_SLICES = 1
 """Slices of a unit's frame in a call: the overview alone."""
-NOTHING_WEIGHT = 0.3
-"""Of the places without a thing, which are most places, against those with one."""
 OUTLINE_CELLS = 7
 """Cells along a patch in each of which it is told whether there is a thing."""
 OUTLINE_WEIGHT = 3.0
@@ -132,16 +131,14 @@ class VisionEncoderStage:
     def _place_losses(
         self, batch: PictureBatch, features: Tensor, rows: int, columns: int
     ) -> dict[str, Tensor]:
-        losses, right = [], []
+        losses: list[Tensor] = []
+        right = []
         for question, head in zip(self._grid_questions, self._grid_heads, strict=True):
             sampled = sample_grid(batch.grids[question], rows, columns).astype(np.int64)
             targets = torch.from_numpy(sampled).to(features.device).flatten()
             scores = head(features).float().flatten(0, 1)
-            nothing = scores.shape[1] - 1
-            things = (targets != IGNORED) & (targets != nothing)
-            for chosen, weight in ((things, 1.0), (targets == nothing, NOTHING_WEIGHT)):
-                if bool(chosen.any()):
-                    losses.append(weight * F.cross_entropy(scores[chosen], targets[chosen]))
+            of_question, things = place_losses(scores, targets)
+            losses += of_question
             if bool(things.any()):
                 right.append((scores.argmax(-1) == targets)[things].float().mean())
         found = torch.stack(right).mean() if right else features.new_zeros(())

@@ -41,6 +41,7 @@ SHUFFLED_SHARE = 0.5
 QUIZ_SHARE = 0.7
 """Share of the pictures to be written down that are of quizzes, not of calls."""
 N_DESCRIBED = 3
+"""Pictures of quizzes that are written down one after another."""
 SPOKEN_QUIZ_SHARE = 0.25
 """Share of the quizzes about one picture that are asked aloud."""
 WATCHED_SHARE = 0.5
@@ -280,6 +281,7 @@ def _again(vectors: np.ndarray, noise: float, rng: Random) -> np.ndarray:
 
 
 def _played_anew(samples: np.ndarray, rng: Random) -> np.ndarray:
+    """A recording ``[n]`` of a voice as it is played another time; shorter where it begins late."""
     kept = samples[int(rng.uniform(*REFERENCE_BEGINS) * len(samples)) :]
     at = np.arange(0, len(kept) - 1, rng.uniform(*REFERENCE_TEMPI))
     paced = np.interp(at, np.arange(len(kept)), kept)

@@ -119,19 +119,20 @@ def _held_up(
     for index in np.flatnonzero(rng.uniform(size=len(images)) < HELD_UP_SHARE):
         behind = Image.fromarray(images[rng.integers(len(images))]).rotate(180)
         behind = behind.resize((8, 6), Image.Resampling.BOX).resize(size, Image.Resampling.BILINEAR)
-        reach = rng.uniform(*HELD_UP_REACH, (4, 2)) * size
-        seen_from = tuple((corners + outward * reach).flatten())
-
-        def held(picture: Image.Image, seen_from: tuple[float, ...] = seen_from) -> Image.Image:
-            return picture.transform(
-                size, Image.Transform.QUAD, seen_from, Image.Resampling.BILINEAR
-            )
-
-        sheet = held(Image.new("L", size, 255))
-        frame = Image.composite(held(Image.fromarray(images[index])), behind, sheet)
-        images[index] = np.asarray(frame)
-        silhouettes[index] = np.asarray(held(Image.fromarray(silhouettes[index])))
+        held = corners + outward * rng.uniform(*HELD_UP_REACH, (4, 2)) * size
+        sheet = _seen_from(held, Image.new("L", size, 255))
+        picture, outline = (
+            _seen_from(held, Image.fromarray(part[index])) for part in (images, silhouettes)
+        )
+        images[index] = np.asarray(Image.composite(picture, behind, sheet))
+        silhouettes[index] = np.asarray(outline)
     return images, silhouettes
+
+
+def _seen_from(corners: np.ndarray, picture: Image.Image) -> Image.Image:
+    """What of the picture is within the corners ``[4, 2]``, as large as the picture."""
+    quad, smooth = Image.Transform.QUAD, Image.Resampling.BILINEAR
+    return picture.transform(picture.size, quad, tuple(corners.flatten()), smooth)
 
 
 def _with_silhouettes(batch: PictureBatch, step: int, rng: np.random.Generator) -> PictureBatch:

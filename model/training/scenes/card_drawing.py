@@ -6,14 +6,13 @@ It draws the evaluation's pictures only.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from random import Random
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from model.training.scenes.backgrounds import Picture, clouds
-from model.training.scenes.layout import Part
+from model.training.scenes.layout import Part, densified
 from model.training.scenes.palette import Rgb, as_bytes, muted, scaled
 from model.training.scenes.photo_effects import SKIN
 
@@ -101,10 +100,7 @@ def _paint(sheet: Image.Image, part: Part, rng: Random, height: int) -> None:
 
 
 def _wobbling(part: Part, rng: Random) -> np.ndarray:
-    closed = np.concatenate([part.outline, part.outline[:1]])
-    dense = np.concatenate(
-        [np.linspace(start, end, 6, endpoint=False) for start, end in pairwise(closed)]
-    )
+    dense = densified(part.outline, 6)
     turn = np.linspace(0, 2 * np.pi, len(dense), endpoint=False)
     bend = sum(
         np.sin(turn * waves + rng.uniform(0, 6.3)) * rng.uniform(0, 0.012) for waves in (2, 3, 5, 7)

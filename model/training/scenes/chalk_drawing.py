@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from model.training.scenes.backgrounds import Picture, clouds
-from model.training.scenes.layout import Outline, Part
+from model.training.scenes.backgrounds import Field, Picture, clouds
+from model.training.scenes.layout import Outline, Part, densified
 from model.training.scenes.palette import Rgb, muted, scaled
 from model.training.scenes.shaded_drawing import blurred, mask_of
 
@@ -39,7 +39,7 @@ def draw_chalk(parts: list[Part], ground: Rgb, rng: Random, size: tuple[int, int
     for part in parts:
         left, top, right, bottom = part.window(size, WINDOW_MARGIN)
         piece = part.moved(-left / height, -top / height)
-        piece = Part(_unsteady(piece, hand), part.colour, part.is_round, part.is_thing)
+        piece = replace(piece, outline=_unsteady(piece, hand))
         area = (right - left, bottom - top)
         strokes = _strokes(piece, area, height, angle, spacing, hand)
         dust = clouds(hand, area, max(2, round(GRAIN_PER_HEIGHT * area[1] / height)))
@@ -71,8 +71,7 @@ def _board(rng: Random, ground: Rgb, size: tuple[int, int]) -> Picture:
 
 def _unsteady(part: Part, hand: Random) -> Outline:
     """Its outline as a hand draws it."""
-    closed = np.concatenate([part.outline, part.outline[:1]])
-    points = np.concatenate([np.linspace(a, b, 5, endpoint=False) for a, b in pairwise(closed)])
+    points = densified(part.outline, 5)
     knots = np.array([hand.uniform(-1, 1) for _ in range(hand.randint(7, 12))])
     around = np.linspace(0, len(knots), len(points), endpoint=False)
     strays = np.interp(around, np.arange(len(knots) + 1), np.append(knots, knots[0]))
@@ -82,10 +81,9 @@ def _unsteady(part: Part, hand: Random) -> Outline:
 
 def _strokes(
     part: Part, area: tuple[int, int], height: int, angle: float, spacing: float, hand: Random
-) -> np.ndarray:
+) -> Field:
     """Where the strokes of the fill are, ``[H, W]``, 0 to 1: lines to and fro."""
-    big = (area[0] * OVERSAMPLING, area[1] * OVERSAMPLING)
-    image = Image.new("L", big)
+    image = _large(area)
     brush = ImageDraw.Draw(image)
     along = np.array([math.cos(angle), math.sin(angle)])
     across = np.array([-along[1], along[0]])
@@ -97,14 +95,22 @@ def _strokes(
         side = -side
     width = max(1, round(spacing * hand.uniform(0.5, 0.9) * height * OVERSAMPLING))
     brush.line(points, fill=255, width=width)
-    return np.asarray(image.resize(area, Image.Resampling.BOX), dtype=np.float32) / 255
+    return _covered(image, area)
 
 
-def _line(part: Part, area: tuple[int, int], height: int, width: float) -> np.ndarray:
+def _line(part: Part, area: tuple[int, int], height: int, width: float) -> Field:
     """Where the outline is drawn, ``[H, W]``, 0 to 1."""
-    big = (area[0] * OVERSAMPLING, area[1] * OVERSAMPLING)
-    image = Image.new("L", big)
+    image = _large(area)
     points = [(float(x), float(y)) for x, y in part.outline * (height * OVERSAMPLING)]
     thick = max(1, round(width * height * OVERSAMPLING))
     ImageDraw.Draw(image).line([*points, points[0]], fill=255, width=thick, joint="curve")
+    return _covered(image, area)
+
+
+def _large(area: tuple[int, int]) -> Image.Image:
+    return Image.new("L", (area[0] * OVERSAMPLING, area[1] * OVERSAMPLING))
+
+
+def _covered(image: Image.Image, area: tuple[int, int]) -> Field:
+    """How much of each pixel of the area is drawn on, ``[H, W]``, 0 to 1."""
     return np.asarray(image.resize(area, Image.Resampling.BOX), dtype=np.float32) / 255

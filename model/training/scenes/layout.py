@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -66,6 +67,13 @@ class Part:
     def moved(self, dx: float, dy: float) -> Part:
         """The same part elsewhere."""
         return replace(self, outline=self.outline + np.array([dx, dy]))
+
+
+def densified(outline: Outline, per_edge: int) -> Outline:
+    """The same border with ``per_edge`` points along each of its edges, ``[n * per_edge, 2]``."""
+    closed = np.concatenate([outline, outline[:1]])
+    edges = [np.linspace(a, b, per_edge, endpoint=False) for a, b in pairwise(closed)]
+    return np.concatenate(edges)
 
 
 def unit_outline(shape: str, *, upright: bool = False) -> Outline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.training.heard_tokens import token_targets, token_times_s
+from model.training.heard_tokens import token_characters, token_targets, token_times_s
 from tests.model.training.tiny_training import fresh_model
 
 pytestmark = pytest.mark.unit
@@ -27,6 +27,13 @@ def test_tokens_cover_the_time_of_their_characters_without_gaps() -> None:
     np.testing.assert_allclose(times_s[1:, 0], times_s[:-1, 1], atol=1e-6)
     lengths = np.round(10 * (times_s[:, 1] - times_s[:, 0])).astype(int).tolist()
     assert lengths == [len(tokenizer.decode([token])) for token in tokens]
+
+
+def test_tokens_follow_each_other_through_the_text() -> None:
+    tokenizer = fresh_model().tokenizer
+    tokens = tokenizer.encode_foreign(TEXT)
+    pieces = [TEXT[start:stop] for start, stop in token_characters(tokenizer, tokens)]
+    assert pieces == [tokenizer.decode([token]) for token in tokens]
 
 
 def test_a_moment_has_the_token_that_sounds_in_it() -> None:

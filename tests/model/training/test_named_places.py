@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from model.pocket_checkpoint import POCKET_FOLDER
 from model.training.batches import IGNORED
 from model.training.export import load_for_training
 from model.training.named_places import NOTHING, NamedPlaces
@@ -15,7 +14,7 @@ from model.training.scenes.scene import COLOURS, PLACES, SHAPES
 
 pytestmark = pytest.mark.unit
 
-MODEL = load_for_training(Path(__file__).parents[3] / "model" / "pocket")
+MODEL = load_for_training(POCKET_FOLDER)
 EMBEDDINGS = MODEL.llm.model.embed_tokens.weight.detach()
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.pocket_checkpoint import POCKET_FOLDER
 from model.training.batches import IGNORED, PictureBatch
+from model.training.export import load_for_training
+from model.training.scenes.picture_batches import QUESTIONS, picture_batch
 from model.training.vision_encoder_stage import VisionEncoderStage, sample_grid
 from tests.model.training.tiny_training import first_loss, fresh_model, train
 
@@ -63,6 +66,18 @@ def test_outlines_are_learnt_patch_by_patch(tmp_path: Path) -> None:
     )
     summary = train(stage, [batch], tmp_path, 150, learning_rate=2e-3)
     assert summary.losses["outlines"] < 0.15
+
+
+def test_where_every_place_is_asked_for_the_first_vectors_are_to_name_it() -> None:
+    model = load_for_training(POCKET_FOLDER)
+    batch = replace(picture_batch(0, 0, batch_size=4, size=(56, 42)), grids={})
+    losses = VisionEncoderStage(model, QUESTIONS).losses(batch)
+    losses["names"].backward()
+    gradient = model.resampler.proj.grad
+    assert gradient is not None and gradient.abs().max() > 0
+    embedded = model.llm.model.embed_tokens.weight.grad
+    assert embedded is None  # the words stay what they are
+    assert "names" not in VisionEncoderStage(fresh_model(), QUESTIONS).losses(batch)
 
 
 def test_a_grid_is_read_at_the_middle_of_every_cell() -> None:

@@ -12,9 +12,10 @@ from model.training.domain.exchange import normal
 from model.training.recipe import heard_calls
 from model.training.recipe.call_material import CallMaterial
 from model.training.recipe.dictation import HEAR
-from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
+from model.training.recipe.heard_calls import KINDS, N_DESCRIBED, CallBatches, Kind
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import Picture, quiz_scene
+from model.training.scenes.scene import COLOURS, SHAPES
 from tests.model.training.recipe.toy_calls import heard_turns, seen_vectors
 
 pytestmark = pytest.mark.unit
@@ -135,3 +136,14 @@ def test_a_voice_is_never_heard_twice_alike(monkeypatch: pytest.MonkeyPatch) -> 
     assert {each.dtype for each in samples} == {np.dtype(np.float32)}
     assert all(0.6 * len(tone) < len(each) < 1.1 * len(tone) for each in samples)
     assert len({(len(each), float(np.abs(each).max())) for each in samples}) == len(samples)
+
+
+def test_pictures_of_quizzes_are_written_down_and_looked_at() -> None:
+    made = calls("described", 20)
+    of_quizzes = [call for call in made if len(call.turns) == N_DESCRIBED]
+    assert 0.4 * len(made) < len(of_quizzes)
+    several = [turn for call in made for turn in call.turns if ", " in turn.reply and turn.seen]
+    for turn in several:
+        words = [turn.reply[word.start : word.stop] for word in turn.seen]
+        assert set(words) <= {*COLOURS, *SHAPES}
+    assert several

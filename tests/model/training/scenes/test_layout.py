@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.training.scenes import scene_sampler
-from model.training.scenes.layout import lay_out, shade_in_style, unit_outline
+from model.training.scenes.layout import densified, lay_out, shade_in_style, unit_outline
 from model.training.scenes.scene import SHAPES, Cups, Scene, SceneObject
 from model.training.scenes.scene_sampler import ASPECT
 
@@ -74,3 +74,11 @@ def test_swapping_cups_pass_in_front_and_behind(swap: tuple[int, int]) -> None:
     first, second = ((0.2, 0.5, 0.8)[place] * ASPECT for place in swap)
     assert front.centre[0] == pytest.approx(first + (second - first) * phase)
     assert behind.centre[0] == pytest.approx(second + (first - second) * phase)
+
+
+def test_a_denser_border_is_the_same_border() -> None:
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    dense = densified(square, 4)
+    assert dense.shape == (16, 2)
+    np.testing.assert_array_equal(dense[::4], square)
+    np.testing.assert_allclose(np.linalg.norm(np.diff(dense, axis=0), axis=1), 0.25)

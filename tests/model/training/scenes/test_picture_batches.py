@@ -58,6 +58,18 @@ def test_a_thing_between_two_ninths_answers_for_neither() -> None:
     assert labels["colour at right"] == len(COLOURS)
 
 
+def test_one_thing_is_looked_up_by_what_it_alone_has() -> None:
+    pair = Scene((thing("red", "star", 0.2, 0.2), thing("red", "heart", 0.8, 0.5)))
+    labels = labels_of(pair)
+    assert COLOURS[labels["colour of the star"]] == COLOURS[labels["colour of the heart"]] == "red"
+    assert PLACES[labels["place of the star"]] == "top left"
+    assert PLACES[labels["place of the heart"]] == "right"
+    assert labels["shape in colour red"] == labels["colour of the circle"] == IGNORED
+    alone = labels_of(Scene((thing("red", "star", 0.35, 0.2),)))
+    assert SHAPES[alone["shape in colour red"]] == "star"
+    assert alone["place of the star"] == IGNORED
+
+
 def test_two_things_in_one_ninth_are_not_asked_for() -> None:
     scene = Scene((thing("red", "circle", 0.15, 0.2, 0.1), thing("blue", "star", 0.25, 0.2, 0.1)))
     assert labels_of(scene)["shape at top left"] == IGNORED
