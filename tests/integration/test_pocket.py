@@ -31,24 +31,24 @@ from tests.integration.pocket_clips import RATE_HZ, SPOKEN, StoredClips, spoken_
 pytestmark = pytest.mark.integration
 
 FLOORS: Mapping[str, float] = {
-    "typed": 86.0,
-    "pictures": 38.0,
-    "memory": 15.0,
-    "outside": 80.0,
-    "seen": 53.0,
+    "typed": 89.0,
+    "pictures": 50.0,
+    "memory": 20.0,
+    "outside": 70.0,
+    "seen": 46.0,
     "unheard": 53.0,
 }
-"""Right answers in percent, at least: a little below what the shipped checkpoint reaches here.
+"""Right answers in percent, at least: a little below what the shipped checkpoint reaches here
+(95.7, 61.5, 35, 80, 53.3 and 60). Of the last three there are ten to fifteen questions: another
+processor's rounding may cost seven or ten.
 
 What it is to reach are the bars of ``server/evaluation/measures.py``: 98, 97, 95, 90, 95 and 85. It
-talks in writing, and understands every second question that is spoken. A checkpoint that
+talks in writing, and understands more than half of what is said to it. A checkpoint that
 understands more brings higher floors.
 """
-MOST_WORD_ERRORS = 60.0
-"""Of spoken replies, in percent, likewise; the teachers' own voices have 15 to 30 on such short
-texts. These are some forty words, of which one long reply may be a third: the checkpoint before had
-11 here and 36 in the long form, this one has 46 and 41."""
-N_SPOKEN = 8
+MOST_WORD_ERRORS = 55.0
+"""Of spoken replies, in percent, likewise (42.6); the teachers' own voices have 15 to 30 on such
+short texts, this checkpoint 32 on 120 others."""
 SESSIONS = 4
 
 
@@ -90,7 +90,7 @@ def test_answers_are_right(
 @pytest.fixture(scope="module")
 def replies(runner: tuple[asyncio.Runner, CallRunner, CallRunner]) -> list[PlacedCall]:
     loop, _, speech = runner
-    return loop.run(speech.hold_all(spoken_plan("seen")[:N_SPOKEN]))
+    return loop.run(speech.hold_all(spoken_plan("seen")))
 
 
 def test_replies_are_understood_by_a_recogniser(replies: list[PlacedCall]) -> None:
