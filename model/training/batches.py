@@ -93,7 +93,7 @@ class PictureBatch:
 
 @dataclass(frozen=True, slots=True)
 class SeenWord:
-    """A word of an answer that the newest picture tells."""
+    """A word of an answer, or of a question, that a picture tells."""
 
     start: int
     """Its first character."""
@@ -101,6 +101,8 @@ class SeenWord:
     """Behind its last one."""
     vector: int
     """Number of the picture's vector that tells it."""
+    pictures_ago: int = 0
+    """Which of the call's pictures so far; 0 is the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ class CallTurn:
     """Float32 ``[len(reply), 2]``, where the reply repeats what is heard in these units: when each
     of its characters begins and ends, from the start of the first unit."""
     seen: tuple[SeenWord, ...] = ()
-    """Words of the reply, in order, that the newest picture of the call tells."""
+    """Words of the reply, in order, that a picture of the call tells."""
+    asked_about: tuple[SeenWord, ...] = ()
+    """Words of what is typed, in order, that are of things in a picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,10 @@ HEARD_MARGIN_S = 0.06
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Where to listen or look for one token that repeats what was heard or seen."""
+    """Where to listen or look for one token that repeats what was heard, or names what is seen."""
 
     position: int
-    """The position that is to say the token."""
+    """The position that is to say the token; of a question's, the token's own."""
     source: Span
     """Positions of the sequence in which it is heard or seen."""
 
@@ -73,7 +73,7 @@ class CallSequence:
     replies: list[tuple[int, SpokenText]] = field(default_factory=list)
     """Spoken answers to train on: index among the speakers, and what is said."""
     guides: list[Guide] = field(default_factory=list)
-    """Of answers that repeat what was heard or seen."""
+    """Of answers that repeat what was heard or seen, and of questions about what is in view."""
 
 
 class CallLayout:
@@ -123,6 +123,10 @@ class CallLayout:
             first = len(sequence.ids)
             self._append(sequence, dialogue.prefill("user", (turn.typed,)))
             sequence.asked[first:-1] = sequence.ids[first + 1 :]
+            words = self._tokenizer.encode_foreign(turn.typed)
+            # From the end: the first token may have merged with what comes before it.
+            begin = len(sequence.ids) - len(words)
+            sequence.guides += self._seen_guides(words, begin, turn.asked_about, sequence)
         self._append(sequence, dialogue.respond())
         self._append_reply(sequence, call, turn, sequence.audio_spans[first_audio_span:])
         dialogue.complete()
@@ -178,20 +182,23 @@ class CallLayout:
             sequence.speakers.append((place, voice))
         if turn.trained and turn.heard_s is not None:
             sequence.guides += self._heard_guides(words, header, turn.heard_s, heard)
-        if turn.trained and turn.seen and sequence.image_spans:
-            picture, _ = sequence.image_spans[-1]
-            sequence.guides += self._seen_guides(words, header, turn.seen, picture)
+        if turn.trained:
+            sequence.guides += self._seen_guides(words, header - 1, turn.seen, sequence)
 
     def _seen_guides(
-        self, words: Sequence[int], header: int, seen: Sequence[SeenWord], picture: int
+        self, words: Sequence[int], first: int, seen: Sequence[SeenWord], sequence: CallSequence
     ) -> list[Guide]:
-        characters = token_characters(self._tokenizer, words)
-        return [
-            Guide(header - 1 + index, (picture + word.vector, picture + word.vector + 1))
-            for index, (start, stop) in enumerate(characters)
-            for word in seen
-            if start < word.stop and word.start < stop
-        ]
+        """Guides of tokens, one per position from ``first`` on, to vectors of pictures."""
+        if not seen:
+            return []
+        guides = []
+        for index, (start, stop) in enumerate(token_characters(self._tokenizer, words)):
+            for word in seen:
+                if start < word.stop and word.start < stop:
+                    picture, _ = sequence.image_spans[-1 - word.pictures_ago]
+                    vector = picture + word.vector
+                    guides.append(Guide(first + index, (vector, vector + 1)))
+        return guides
 
     def _heard_guides(
         self, words: Sequence[int], header: int, heard_s: np.ndarray, spans: Sequence[Span]

@@ -173,18 +173,23 @@ def _now_and_then(before: str, after: str) -> tuple[str, ...]:
     return f"It is {after} now.", f"It was {before}, now it is {after}."
 
 
-def _changed(rng: Random, history: History) -> Exchange:
-    change = scene_sampler.change(rng)
-    gap = (EMPTY,) if rng.random() < 0.2 else ()
-    before = (change.before,) * rng.choice((1, 2)) + gap
+def changed_exchange(rng: Random, change: Change, need: SceneNeed) -> Exchange:
+    """What is different between the last two pictures that were not the same."""
     return answered(
         rng,
         CHANGED.draw(rng),
         change_answers(change),
         intent="what_changed",
         topic="the picture",
-        needs=SceneNeed(change.after, before),
+        needs=need,
     )
+
+
+def _changed(rng: Random, history: History) -> Exchange:
+    change = scene_sampler.change(rng)
+    gap = (EMPTY,) if rng.random() < 0.2 else ()
+    before = (change.before,) * rng.choice((1, 2)) + gap
+    return changed_exchange(rng, change, SceneNeed(change.after, before))
 
 
 def how_many_exchange(rng: Random, count: int, need: SceneNeed) -> Exchange:
@@ -222,17 +227,22 @@ def _how_many_shown(rng: Random, history: History) -> Exchange:
     return how_many_exchange(rng, count, SceneNeed(now, seconds))
 
 
-def _ball(rng: Random, history: History) -> Exchange:
-    game = scene_sampler.cup_game(rng, rng.randint(0, MAX_SWAPS))
-    cup = f"the {CUPS[game.end]} cup"
+def ball_exchange(rng: Random, place: int, need: SceneNeed) -> Exchange:
+    """Under which cup the ball is: the one at a place, 0 left, 1 middle, 2 right."""
+    cup = f"the {CUPS[place]} cup"
     return answered(
         rng,
         BALL.draw(rng),
         (f"Under {cup}.", f"It is under {cup}.", f"The ball is under {cup}."),
         intent="ball_under_cup",
         topic="the ball",
-        needs=SceneNeed(game.scenes[-1], game.scenes[:-1]),
+        needs=need,
     )
+
+
+def _ball(rng: Random, history: History) -> Exchange:
+    game = scene_sampler.cup_game(rng, rng.randint(0, MAX_SWAPS))
+    return ball_exchange(rng, game.end, SceneNeed(game.scenes[-1], game.scenes[:-1]))
 
 
 def _again(name: str, phrasings: Phrasings, rate: float) -> Intent:

@@ -12,6 +12,7 @@ from model.training.domain.memory_questions import SHOWN_MEMORY
 from model.training.recipe.encoded_calls import EncodedTurn, name_of, scenes_of, typed_again
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import Picture
+from model.training.recipe.watching import WatchedPictures
 from model.training.recipe.word_bank import Utterance, WordBank
 
 WATCHED = frozenset(intent.name for intent in SHOWN_MEMORY)
@@ -73,6 +74,20 @@ class CallMaterial:
     @cached_property
     def nothing(self) -> list[Picture]:
         return [picture for picture in self._of_calls if picture.scene.is_empty]
+
+    @cached_property
+    def several(self) -> list[Picture]:
+        """Of several things each, not all alike."""
+        return [
+            picture
+            for picture in (*self._of_calls, *self.quiz_pictures)
+            if len({thing.name for thing in picture.scene.objects}) > 1
+        ]
+
+    @cached_property
+    def shown(self) -> WatchedPictures:
+        """All of them, to put together what is to be watched."""
+        return WatchedPictures([*self._of_calls, *self.quiz_pictures])
 
     @cached_property
     def _of_calls(self) -> list[Picture]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, islice
 
 from model.prompt import AudioItem, Template, system_prompt
 from model.training.batches import PromptMode
@@ -47,6 +47,14 @@ def reply_texts(n_texts: int) -> list[str]:
         if len(texts) == n_texts:
             break
     return list(texts)
+
+
+def replies_said(n_exchanges: int) -> Counter[str]:
+    """How often the first exchanges of training calls are answered with each text.
+
+    Of all right answers to a question one is learnt; the others are said by nobody but the voices.
+    """
+    return Counter(exchange.reply for exchange in islice(training_exchanges(), n_exchanges))
 
 
 def question_texts(n_texts: int) -> list[str]:

@@ -62,7 +62,7 @@ def seen_call(scenes: Sequence[Scene], images: Sequence[np.ndarray]) -> Call:
         CallTurn(
             reply=inventory(scene),
             units=(CallUnit(image_vectors=image),),
-            seen=words_seen(inventory(scene), scene),
+            seen=words_seen(inventory(scene), (scene,)),
         )
         for scene, image in zip(scenes, images, strict=True)
     )

@@ -22,8 +22,9 @@ from model.training.recipe.encoded_calls import (
 )
 from model.training.recipe.looking import words_seen
 from model.training.recipe.questions import training_call
-from model.training.recipe.quizzes import quizzed_call, recalled_call
+from model.training.recipe.quizzes import quizzed_call, recalled_call, told_apart_call
 from model.training.recipe.replies import style_number
+from model.training.recipe.watching import changes_call, cups_call
 from model.training.recipe.word_bank import units_of
 from model.training.scenes.scene import EMPTY
 from model.training.speech_data.reply_voices import REPLY_VOICES
@@ -44,8 +45,6 @@ N_DESCRIBED = 3
 """Pictures of quizzes that are written down one after another."""
 SPOKEN_QUIZ_SHARE = 0.25
 """Share of the quizzes about one picture that are asked aloud."""
-WATCHED_SHARE = 0.5
-"""Share of the calls that ask to remember in which something moves or changes."""
 REFERENCE_BEGINS = (0.0, 0.3)
 REFERENCE_TEMPI = (0.95, 1.05)
 REFERENCE_GAINS = (0.6, 1.3)
@@ -68,20 +67,24 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "typed": Kind(0.12, 20),
-    "read": Kind(0.02, 16),
-    "written_down": Kind(0.04, 16),
-    "dictated": Kind(0.08, 20),
-    "described": Kind(0.10, 12),
+    "typed": Kind(0.10, 20),
+    "read": Kind(0.01, 16),
+    "written_down": Kind(0.03, 16),
+    "dictated": Kind(0.06, 20),
+    "described": Kind(0.06, 12),
     "heard": Kind(0.16, 14),
     "retold": Kind(0.12, 12),
-    "seen": Kind(0.12, 8),
-    "quizzed": Kind(0.16, 10),
-    "remembered": Kind(0.08, 10),
+    "seen": Kind(0.10, 8),
+    "quizzed": Kind(0.06, 10),
+    "told_apart": Kind(0.14, 10),
+    "recalled": Kind(0.05, 10),
+    "cups": Kind(0.05, 10),
+    "changes": Kind(0.04, 10),
+    "watched": Kind(0.02, 12),
 }
 """Typed talk; words, spoken questions and pictures to be written down; spoken calls; calls with a
-camera; quizzes about what is seen and was seen. What is dictated and retold was put together from
-single words."""
+camera; quizzes about what is seen, about several things, and about what was seen before. What is
+dictated and retold was put together from single words."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ class CallBatches(BatchesByStep[CallBatch]):
         *before, last = turn.units or (CallUnit(),)
         # What is in view stays there while somebody speaks.
         heard = tuple(replace(unit, image_vectors=last.image_vectors) for unit in heard)
-        return replace(turn, units=(*before, *heard), typed=None, spoken=question)
+        return replace(turn, units=(*before, *heard), typed=None, asked_about=(), spoken=question)
 
     # --- seen
 
@@ -179,11 +182,23 @@ class CallBatches(BatchesByStep[CallBatch]):
         quiz = _seen_anew(quizzed_call(rng.choice(self.material.quiz_pictures), rng), rng)
         return self._spoken(quiz, rng) if rng.random() < SPOKEN_QUIZ_SHARE else quiz
 
-    def _remembered(self, rng: Random) -> Call:
-        material = self.material
-        if rng.random() >= WATCHED_SHARE:
-            return _seen_anew(recalled_call(material.singles, material.nothing, rng), rng)
-        seed, index = rng.choice(material.watched)
+    def _told_apart(self, rng: Random) -> Call:
+        return _seen_anew(told_apart_call(rng.choice(self.material.several), rng), rng)
+
+    # --- seen before
+
+    def _recalled(self, rng: Random) -> Call:
+        singles, nothing = self.material.singles, self.material.nothing
+        return _seen_anew(recalled_call(singles, nothing, rng), rng)
+
+    def _cups(self, rng: Random) -> Call:
+        return _seen_anew(cups_call(self.material.shown, rng), rng)
+
+    def _changes(self, rng: Random) -> Call:
+        return _seen_anew(changes_call(self.material.shown, rng), rng)
+
+    def _watched(self, rng: Random) -> Call:
+        seed, index = rng.choice(self.material.watched)
         script = typed_again(seed)
         alone = replace(script, turns=(script.turns[index],))
         return self._of_training(alone, seed, rng, typed=True, first_turn=index)
@@ -219,7 +234,7 @@ class CallBatches(BatchesByStep[CallBatch]):
                     units=tuple(units),
                     typed=turn.written or None,
                     spoken=turn.spoken or None,
-                    seen=words_seen(turn.exchange.reply, in_view),
+                    seen=words_seen(turn.exchange.reply, (in_view,)),
                 )
             )
         return self._voiced(Call(tuple(turns)), script, rng)

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from model.training.batches import SeenWord
-from model.training.scenes.scene import COLOURS, PLACES, SHAPES, Scene
+from model.training.scenes.scene import COLOURS, PLACES, SHAPES, Scene, SceneObject
 
 
-def words_seen(reply: str, scene: Scene) -> tuple[SeenWord, ...]:
-    """The colours and shapes in an answer that one thing in view alone has.
+def words_seen(text: str, scenes: Sequence[Scene]) -> tuple[SeenWord, ...]:
+    """The colours and shapes in a text that one thing alone has, in the newest picture that has
+    any such thing.
 
     The vector is that of the thing's ninth, as :class:`NamedPlaces` has them learnt; a thing
-    between two ninths is nowhere.
+    on the border of two ninths is nowhere.
+
+    Args:
+        text: An answer or a question.
+        scenes: Of the pictures, newest first.
     """
     found = []
-    for match in re.finditer(r"[a-z]+", reply.lower()):
-        word = match[0]
-        if word in COLOURS:
-            such = [thing for thing in scene.objects if thing.colour == word]
-        elif word in SHAPES:
-            such = [thing for thing in scene.objects if thing.shape == word]
-        else:
-            continue
-        if len(such) == 1 and such[0].place:
-            found.append(SeenWord(match.start(), match.end(), PLACES.index(such[0].place)))
+    for match in re.finditer(r"[a-z]+", text.lower()):
+        pictures_ago, such = _newest_with(match[0], scenes)
+        if len(such) == 1 and len(such[0].ninths) == 1:
+            vector = PLACES.index(such[0].ninths[0])
+            found.append(SeenWord(match.start(), match.end(), vector, pictures_ago))
     return tuple(found)
+
+
+def _newest_with(word: str, scenes: Sequence[Scene]) -> tuple[int, list[SceneObject]]:
+    if word in COLOURS or word in SHAPES:
+        for pictures_ago, scene in enumerate(scenes):
+            such = [thing for thing in scene.objects if word in (thing.colour, thing.shape)]
+            if such:
+                return pictures_ago, such
+    return 0, []

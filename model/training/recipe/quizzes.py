@@ -6,7 +6,7 @@ what was seen in mind, is a matter of how many questions were asked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -16,7 +16,7 @@ from model.training.batches import Call, CallTurn, CallUnit
 from model.training.domain.call_script import style_seed
 from model.training.domain.exchange import Exchange, SceneNeed, Split
 from model.training.domain.memory_questions import recall_exchange
-from model.training.domain.picture_questions import PICTURE_QUESTIONS
+from model.training.domain.picture_questions import PICTURE_QUESTIONS, PictureQuestion
 from model.training.domain.typed_text import typed
 from model.training.recipe.looking import words_seen
 from model.training.scenes.looks import TRAIN_LOOKS
@@ -35,8 +35,22 @@ STAYS_SHARE = 0.3
 """How many of them stay for a second picture."""
 GAP_SHARE = 0.15
 """After how many of them there is nothing."""
+TELLING_APART: Mapping[str, int] = {
+    "see_colour_of": 4,
+    "see_there": 3,
+    "see_relation": 3,
+    "see_is_related": 2,
+    "see_neighbour": 3,
+    "see_bigger": 3,
+    "see_all": 1,
+    "see_count_of": 2,
+}
+"""Questions that one thing of several decides, and how often each is asked, relative to others."""
 _PLAIN = ("see_colour", "see_shape", "see_size", "see_place")
 _BETWEEN = tuple(question for question in PICTURE_QUESTIONS if question.name in _PLAIN)
+_TELLING_APART = tuple(
+    question for question in PICTURE_QUESTIONS for _ in range(TELLING_APART.get(question.name, 0))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,40 +81,60 @@ def quiz_scene(number: int) -> QuizScene:
 
 
 @dataclass(slots=True)
-class _Quiz:
+class Quiz:
     """A call while it is being made."""
 
     rng: Random
     turns: list[CallTurn] = field(default_factory=list)
     units: list[CallUnit] = field(default_factory=list)
     """Shown since the last question."""
-    in_view: Scene = EMPTY
+    scenes: list[Scene] = field(default_factory=list)
+    """Of all pictures, newest first."""
+
+    @property
+    def in_view(self) -> Scene:
+        """The newest."""
+        return self.scenes[0] if self.scenes else EMPTY
 
     def show(self, picture: Picture) -> None:
+        """A second of it."""
         self.units.append(CallUnit(image_vectors=picture.vectors))
-        self.in_view = picture.scene
+        self.scenes.insert(0, picture.scene)
 
     def ask(self, exchange: Exchange) -> None:
+        """Typed, and answered."""
+        question = typed(exchange, self.rng)
         turn = CallTurn(
             reply=exchange.reply,
             units=tuple(self.units),
-            typed=typed(exchange, self.rng),
-            seen=words_seen(exchange.reply, self.in_view),
+            typed=question,
+            seen=words_seen(exchange.reply, self.scenes),
+            asked_about=words_seen(question, self.scenes),
         )
         self.turns.append(turn)
         self.units = []
 
     def call(self) -> Call:
+        """All of it."""
         return Call(tuple(self.turns), mode="omni")
 
 
 def quizzed_call(picture: Picture, rng: Random) -> Call:
     """One picture and whatever can be asked about it."""
-    quiz = _Quiz(rng)
+    return _asked_much(picture, PICTURE_QUESTIONS, rng)
+
+
+def told_apart_call(picture: Picture, rng: Random) -> Call:
+    """One picture of several things, and questions that one of them decides."""
+    return _asked_much(picture, _TELLING_APART, rng)
+
+
+def _asked_much(picture: Picture, questions: Sequence[PictureQuestion], rng: Random) -> Call:
+    quiz = Quiz(rng)
     quiz.show(picture)
     wanted = rng.randint(*QUESTIONS_PER_PICTURE)
     while len(quiz.turns) < wanted:
-        exchange = rng.choice(PICTURE_QUESTIONS).about(rng, picture.scene, Split.TRAIN)
+        exchange = rng.choice(questions).about(rng, picture.scene, Split.TRAIN)
         if exchange is None:
             continue
         if quiz.turns and rng.random() < SHOWN_AGAIN_SHARE:
@@ -117,7 +151,7 @@ def recalled_call(singles: Sequence[Picture], nothing: Sequence[Picture], rng: R
         nothing: Pictures of nothing, at least one.
         rng: Of everything drawn.
     """
-    quiz = _Quiz(rng)
+    quiz = Quiz(rng)
     shown = _unlike(singles, rng.randint(*THINGS), rng)
     for picture in shown:
         quiz.show(picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from model.omni import OmniModel
 from model.training.batches import SpokenText, SpokenTextBatch, TrainingData
 from model.training.codec_stage import codes_of
 from model.training.domain.memory_questions import SLOW_RATE
-from model.training.recipe.corpus import reply_texts
+from model.training.recipe.corpus import replies_said, reply_texts
 from model.training.recipe.folders import training_folder
 from model.training.speech_data.cache import ClipCache
 from model.training.speech_data.reply_voices import REPLY_VOICES, SPEECH_HZ
@@ -27,6 +28,10 @@ N_STYLES = 2 * len(REPLY_VOICES)
 to be said slowly is a speaker of its own, so that the pace is the language model's to choose."""
 CODES_FILE = "codes.npz"
 BATCH_SIZE = 16
+N_SAID = 20_000
+"""So many answers of calls tell how often each is said."""
+SAID_SHARE = 0.6
+"""Share of the utterances that are drawn by how often calls say them; the others are any."""
 SORTED_OVER = 6
 """So many batches' worth of utterances are drawn and sorted by length, so that a batch has little
 padding."""
@@ -122,18 +127,42 @@ class SpokenTextBatches(BatchesByStep[SpokenTextBatch]):
     """To draw from."""
     seed: int
     """Of the order."""
+    shares: np.ndarray
+    """Float64 ``[U]``, 1 in all: how likely each utterance is drawn first."""
 
     def batch(self, step: int) -> SpokenTextBatch:
         """The batch of one step."""
         group, place = divmod(step, SORTED_OVER)
         rng = np.random.default_rng([self.seed, group])
-        drawn = rng.choice(len(self.utterances), SORTED_OVER * BATCH_SIZE, replace=False)
+        drawn = rng.choice(
+            len(self.utterances), SORTED_OVER * BATCH_SIZE, replace=False, p=self.shares
+        )
         by_length = sorted(drawn, key=lambda index: len(self.utterances[index].codes))
         order = rng.permutation(SORTED_OVER)
         chosen = by_length[order[place] * BATCH_SIZE :][:BATCH_SIZE]
         return SpokenTextBatch(tuple(self.utterances[index] for index in chosen))
 
 
+def shares_of(utterances: Sequence[SpokenText], said: Mapping[str, int]) -> np.ndarray:
+    """How often to train on each utterance, float64 ``[U]``, 1 in all.
+
+    Some two hundred answers are nearly all that is said, of thousands that the voices know. They
+    are to be said best; by the root of their number, or few would be all.
+
+    Args:
+        utterances: At least one.
+        said: How often calls say each text.
+    """
+    often = np.sqrt([said.get(each.text, 0) for each in utterances])
+    any_of_them = np.full(len(utterances), 1 / len(utterances))
+    if not often.any():
+        return any_of_them
+    shares: np.ndarray = SAID_SHARE * often / often.sum() + (1 - SAID_SHARE) * any_of_them
+    return shares
+
+
 def spoken_replies(seed: int) -> TrainingData:
     """The speech decoder's data."""
-    return TrainingData(SpokenTextBatches(spoken_texts(), seed), n_voices=N_STYLES)
+    utterances = spoken_texts()
+    shares = shares_of(utterances, replies_said(N_SAID))
+    return TrainingData(SpokenTextBatches(utterances, seed, shares), n_voices=N_STYLES)

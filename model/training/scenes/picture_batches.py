@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count, pairwise
+from itertools import count
 from random import Random
 
 import numpy as np
@@ -16,7 +16,6 @@ from model.training.scenes.scene import (
     COLOURS,
     EMPTY,
     MAX_OBJECTS,
-    PLACE_CENTRES,
     PLACES,
     SHAPES,
     SIZES,
@@ -30,8 +29,6 @@ PICTURE_SIZE = (448, 336)
 """Width and height: the proportions of a camera at the resolution the model looks at."""
 CLEARLY_LARGER = 1.3
 """How much larger the largest thing has to be to be called that."""
-BORDER_DOUBT = 0.04
-"""A centre this near to the border of two ninths may count for either."""
 _KIND_WEIGHTS = {
     "single": 38,
     "alike": 14,
@@ -143,9 +140,7 @@ def _place_labels(things: tuple[SceneObject, ...]) -> dict[str, int]:
     inside: dict[str, list[SceneObject]] = {place: [] for place in PLACES}
     doubtful: set[str] = set()
     for thing in things:
-        spots = [
-            PLACES[3 * row + column] for row in _thirds(thing.y) for column in _thirds(thing.x)
-        ]
+        spots = thing.ninths
         if len(spots) > 1:
             doubtful.update(spots)
         else:
@@ -158,14 +153,6 @@ def _place_labels(things: tuple[SceneObject, ...]) -> dict[str, int]:
         labels[f"colour at {place}"] = colour if known else IGNORED
         labels[f"shape at {place}"] = shape if known else IGNORED
     return labels
-
-
-def _thirds(position: float) -> list[int]:
-    """The thirds a centre may be said to be in."""
-    borders = [(low + high) / 2 for low, high in pairwise(PLACE_CENTRES)]
-    low = sum(position - BORDER_DOUBT > border for border in borders)
-    high = sum(position + BORDER_DOUBT > border for border in borders)
-    return list(range(low, high + 1))
 
 
 def grids_of(scenes: Sequence[Scene]) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "black", "white")
 SHAPES = ("circle", "square", "triangle", "star", "heart", "cross", "rectangle")
@@ -30,6 +31,9 @@ PLACE_CENTRES = (0.2, 0.5, 0.8)
 """Where the centre of a row or column of ninths is, as a fraction of the picture."""
 PLACE_SPREAD = 0.07
 """How far from that centre an object still is in that ninth without doubt."""
+
+BORDER_DOUBT = 0.04
+"""A centre this near to the border of two ninths may count for either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,21 @@ class SceneObject:
         """Its ninth of the picture; None near a border between two."""
         column, row = _third(self.x), _third(self.y)
         return None if column is None or row is None else PLACES[3 * row + column]
+
+    @property
+    def ninths(self) -> tuple[str, ...]:
+        """The ninths its centre may be said to be in; several only close to a border."""
+        return tuple(
+            PLACES[3 * row + column] for row in _thirds(self.y) for column in _thirds(self.x)
+        )
+
+
+def _thirds(position: float) -> range:
+    """The thirds a centre may be said to be in."""
+    borders = [(low + high) / 2 for low, high in pairwise(PLACE_CENTRES)]
+    low = sum(position - BORDER_DOUBT > border for border in borders)
+    high = sum(position + BORDER_DOUBT > border for border in borders)
+    return range(low, high + 1)
 
 
 def _third(position: float) -> int | None:

@@ -238,6 +238,11 @@ class CupGame:
     """Where it is after the last swap."""
 
 
+def swapped(ball: int, swap: tuple[int, int]) -> int:
+    """Where a ball is after the cups of two places changed places."""
+    return swap[0] + swap[1] - ball if ball in swap else ball
+
+
 def cup_game(rng: Random, n_swaps: int) -> CupGame:
     """A game with ``n_swaps`` swaps."""
     colour, ball_colour = rng.sample(COLOURS, 2)
@@ -247,7 +252,6 @@ def cup_game(rng: Random, n_swaps: int) -> CupGame:
     for _ in range(n_swaps):
         swap = rng.choice(SWAPS)
         shown.append(replace(at_rest, swap=swap, phase=rng.uniform(0.35, 0.65)))
-        if ball in swap:
-            ball = swap[0] + swap[1] - ball
+        ball = swapped(ball, swap)
     shown.append(at_rest)
     return CupGame(tuple(Scene(cups=cups) for cups in shown), start, ball)

@@ -130,6 +130,17 @@ def test_a_token_is_guided_to_the_vector_that_tells_its_word() -> None:
     assert laid_out(call).guides == []
 
 
+def test_a_word_of_a_question_is_guided_to_the_thing_it_names_in_any_picture() -> None:
+    call = video_call()
+    ago = len(laid_out(call).image_spans) - 1
+    turn = CallTurn("no!", typed="Is it red?", asked_about=(SeenWord(6, 9, 1, ago),))
+    sequence = laid_out(replace(call, turns=(*call.turns, turn)))
+    first, _ = sequence.image_spans[0]
+    read = [sequence.ids[guide.position] for guide in sequence.guides]
+    assert TOKENIZER.decode(read).strip() == "red"
+    assert {guide.source for guide in sequence.guides} == {(first + 1, first + 2)}
+
+
 def test_vectors_stand_in_for_a_picture() -> None:
     call = video_call()
     vectors = np.zeros((CONFIG.query_num, CONFIG.language.hidden_size), np.float32)

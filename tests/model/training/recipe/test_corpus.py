@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model.training.domain.exchange import Split, normal, split_of
-from model.training.recipe.corpus import corpus, question_texts, reply_texts
+from model.training.recipe.corpus import corpus, question_texts, replies_said, reply_texts
 
 pytestmark = pytest.mark.unit
 
@@ -24,3 +24,9 @@ def test_answers_and_questions_come_once_each_and_the_same_every_time() -> None:
     assert len(set(questions)) == 50 and all(text == normal(text) for text in questions)
     asked = [text for text in questions if split_of(text) is Split.TRAIN]
     assert len(asked) > 40  # of "repeat after me" the phrase alone decides
+
+
+def test_what_calls_say_is_counted_and_every_question_has_one_answer() -> None:
+    said = replies_said(400)
+    assert said.total() == 400 and len(said) < 200
+    assert said["I am Pocket."] > 1 and "My name is Pocket." not in said

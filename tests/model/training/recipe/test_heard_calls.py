@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -15,18 +16,24 @@ from model.training.recipe.dictation import HEAR
 from model.training.recipe.heard_calls import KINDS, N_DESCRIBED, CallBatches, Kind
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import Picture, quiz_scene
+from model.training.scenes import scene_sampler
 from model.training.scenes.scene import COLOURS, SHAPES
-from tests.model.training.recipe.toy_calls import heard_turns, seen_vectors
+from tests.model.training.recipe.toy_calls import all_changes, heard_turns, seen_vectors
 
 pytestmark = pytest.mark.unit
 
 N_CALLS = 30
 VECTORS = seen_vectors(N_CALLS)
+SCENES = [
+    *(quiz_scene(number).scene for number in range(20)),
+    *(scene for seed in range(20) for scene in scene_sampler.cup_game(Random(seed), 4).scenes),
+    *(scene for change in all_changes() for scene in (change.before, change.after)),
+]
 REFERENCES = [[np.full(50_000, 0.1 * voice, np.float32)] for voice in (1, 2)]
 
 
 def batches(name: str) -> CallBatches:
-    quizzed = [Picture(quiz_scene(n).scene, np.ones((8, 16))) for n in range(20)]
+    quizzed = [Picture(scene, np.ones((8, 16))) for scene in SCENES]
     material = CallMaterial(N_CALLS, heard_turns(N_CALLS), VECTORS, quizzed)
     return CallBatches(1, material, REFERENCES, {name: Kind(1.0, 6)})
 
@@ -106,7 +113,7 @@ def test_a_thing_stays_in_view_while_it_is_asked_about() -> None:
 
 
 def test_quizzes_ask_several_questions_about_what_they_show() -> None:
-    for name in ("quizzed", "remembered"):
+    for name in ("quizzed", "told_apart", "recalled", "cups", "changes"):
         made = calls(name, 4)
         assert all(call.mode == "omni" for call in made)
         turns = [turn for call in made for turn in call.turns]

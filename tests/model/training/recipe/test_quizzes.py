@@ -10,7 +10,14 @@ import pytest
 from model.training.batches import Call
 from model.training.domain.exchange import Split, normal, split_of
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
-from model.training.recipe.quizzes import Picture, quiz_scene, quizzed_call, recalled_call
+from model.training.recipe.quizzes import (
+    TELLING_APART,
+    Picture,
+    quiz_scene,
+    quizzed_call,
+    recalled_call,
+    told_apart_call,
+)
 from model.training.scenes.looks import TRAIN_LOOKS
 from model.training.scenes.scene import COLOURS, EMPTY, SHAPES, Scene, SceneObject
 
@@ -66,6 +73,17 @@ def test_a_quiz_shows_its_picture_first_and_asks_sentences_of_training() -> None
             said = normal(turn.reply)
             for colour in COLOURS:
                 assert colour not in said.split() or colour in ("red", "blue")
+
+
+def test_several_things_are_told_apart_by_words_that_are_looked_up() -> None:
+    call = told_apart_call(picture(BOTH), Random(0))
+    questions = {q.name for q in PICTURE_QUESTIONS}
+    assert set(TELLING_APART) < questions and len(call.turns) >= 6
+    named = [turn for turn in call.turns if "star" in (turn.typed or "").lower().split()]
+    assert named
+    for turn in named:
+        words = [(turn.typed or "")[word.start : word.stop].lower() for word in turn.asked_about]
+        assert "star" in words
 
 
 def test_of_an_empty_picture_there_is_nothing_to_say() -> None:

@@ -21,6 +21,7 @@ from model.training.recipe.replies import (
     encode_replies,
     reply_clips,
     reply_waves,
+    shares_of,
     short_reply_waves,
     spoken_texts,
     style_number,
@@ -82,7 +83,7 @@ def test_batches_are_of_about_one_length_and_the_same_for_the_same_step() -> Non
         SpokenText("a", np.zeros((int(n), 4), np.int16), 0)
         for n in rng.integers(10, 400, SORTED_OVER * BATCH_SIZE)
     )
-    batches = SpokenTextBatches(texts, 3)
+    batches = SpokenTextBatches(texts, 3, shares_of(texts, {}))
     group = [batches.batch(step) for step in range(SORTED_OVER)]
     assert group[2] == batches.batch(2)
     lengths = [[len(each.codes) for each in batch.utterances] for batch in group]
@@ -91,3 +92,16 @@ def test_batches_are_of_about_one_length_and_the_same_for_the_same_step() -> Non
     )
     assert max(max(batch) - min(batch) for batch in lengths) < 150
     assert N_STYLES == 4
+
+
+def test_what_calls_say_often_is_drawn_more_often_and_everything_is_drawn() -> None:
+    texts = [SpokenText(text, np.zeros((9, 4), np.int16), 0) for text in ("Two.", "Nine.", "Rat.")]
+    shares = shares_of(texts, {"Two.": 400, "Nine.": 100, "Elephant.": 9})
+    assert shares.sum() == pytest.approx(1) and shares.min() == pytest.approx(0.4 / 3)
+    two, nine, rat = shares
+    assert (two - rat) == pytest.approx(2 * (nine - rat)), "by the root of how often"
+    batches = SpokenTextBatches(
+        tuple(texts * BATCH_SIZE * SORTED_OVER), 0, np.tile(shares, 96) / 96
+    )
+    drawn = [each.text for step in range(60) for each in batches.batch(step).utterances]
+    assert drawn.count("Two.") > drawn.count("Nine.") > drawn.count("Rat.") > 100

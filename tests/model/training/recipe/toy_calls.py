@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from model.omni import OmniModel
 from model.training.recipe.encoded_calls import EncodedTurn, encode_calls, read_calls, scenes_of
 from model.training.recipe.questions import training_call
+from model.training.scenes.scene_sampler import CHANGES, Change, change
 from model.training.speech_data.clips import Clip, Word
 from model.training.speech_data.synthesis import SpeechRequest
 from tests.model.training.speech_data.toy_speech import vowel
@@ -35,6 +37,11 @@ def listener() -> OmniModel:
     return fresh_model(
         config=replace(config, audio=replace(config.audio, max_source_positions=1500))
     )
+
+
+def all_changes() -> list[Change]:
+    """Some of every kind."""
+    return [change(Random(seed), kind) for kind in CHANGES for seed in range(6)]
 
 
 @cache
