@@ -143,13 +143,15 @@ def read_recording(
         audio = video
     if audio is None and not text:
         raise MediaError("nothing to ask: give --audio, --text, or a --video with sound")
-    pcm = read_audio(audio, pcm_rate_hz) if audio is not None else np.empty(0, np.int16)
     pictures: tuple[bytes, ...] = ()
     if video is not None:
         pictures = read_video(video)
     elif frames is not None:
         pictures = read_pictures(frames)
-    return Recording(pcm, pictures)
+    if audio is None:
+        # A picture is seen with the second of sound it came with; without any it never is.
+        return Recording(np.zeros(len(pictures) * WIRE_RATE_HZ, np.int16), pictures)
+    return Recording(read_audio(audio, pcm_rate_hz), pictures)
 
 
 def choose_mode(mode: str | None, recording: Recording) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from server.cli.call_client import CallClient, CallOptions
 from server.cli.call_media import WIRE_RATE_HZ, Recording, read_audio, read_video
@@ -74,6 +75,21 @@ def test_a_spoken_question_and_a_clip_get_a_spoken_answer(
     assert len(saved) == round(turn["audio_s"] * rate_hz)
     assert len(saved) % SAMPLES_PER_FRAME == 0, "total audio is what the codes say"
     assert np.abs(saved).max() > 0
+
+
+def test_a_typed_question_about_pictures_shows_each_for_a_second(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    for name in ("first.png", "second.png"):
+        Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / name)
+    command = [sys.executable, "-m", "server", "call", "--url", server.realtime, "--quiet"]
+    command += ["--frames", str(tmp_path), "--text", "What do you see?"]
+    command += ["--max-output-tokens", "20", "--greedy"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["units_sent"] == 2 and report["errors"] == []
+    assert report["turns"][0]["transcript"]
 
 
 def test_two_calls_at_once_get_exactly_what_each_gets_alone(

@@ -75,8 +75,10 @@ def test_sound_and_pictures_come_from_where_they_are_named(tmp_path: Path) -> No
 def test_a_typed_question_leaves_the_sound_of_a_video_out(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 1, sound_rate_hz=48_000)
     recording = read_recording(None, str(clip), None, "what is this?")
-    assert not len(recording.pcm) and len(recording.frames) == 1
-    assert read_recording(None, None, None, "hello").frames == ()
+    assert len(recording.frames) == 1 and not recording.pcm.any()
+    assert recording.audio_s == 1.0, "a picture is seen with the second it is shown in"
+    alone = read_recording(None, None, None, "hello")
+    assert not len(alone.pcm) and alone.frames == ()
 
 
 def test_raw_pcm_comes_from_standard_input() -> None:
