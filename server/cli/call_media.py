@@ -35,7 +35,8 @@ class Recording:
     """Audio and pictures to send, in step."""
 
     pcm: np.ndarray
-    """Int16 mono at ``WIRE_RATE_HZ``, shape ``[n]``; empty for a typed question."""
+    """Int16 mono at ``WIRE_RATE_HZ``, shape ``[n]``; empty for a typed question
+    without pictures."""
     frames: tuple[bytes, ...] = ()
     """JPEG files; the n-th is shown in the n-th second."""
 

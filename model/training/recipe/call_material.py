@@ -67,37 +67,25 @@ class CallMaterial:
         return WordBank(utterances)
 
     @cached_property
-    def singles(self) -> list[Picture]:
-        """Of one thing each."""
-        return [picture for picture in self._of_calls if len(picture.scene.objects) == 1]
-
-    @cached_property
-    def nothing(self) -> list[Picture]:
-        return [picture for picture in self._of_calls if picture.scene.is_empty]
-
-    @cached_property
     def several(self) -> list[Picture]:
         """Of several things each, not all alike."""
         return [
             picture
-            for picture in (*self._of_calls, *self.quiz_pictures)
+            for picture in self.shown.pictures
             if len({thing.name for thing in picture.scene.objects}) > 1
         ]
 
     @cached_property
     def shown(self) -> WatchedPictures:
-        """All of them, to put together what is to be watched."""
-        return WatchedPictures([*self._of_calls, *self.quiz_pictures])
-
-    @cached_property
-    def _of_calls(self) -> list[Picture]:
-        return [
+        """All pictures, to put together what is to be watched."""
+        of_calls = [
             Picture(scene, vectors)
             for seed in self.seen_seeds
             for scene, vectors in zip(
                 scenes_of(training_call(seed)[0]), self.pictures[seed], strict=True
             )
         ]
+        return WatchedPictures([*of_calls, *self.quiz_pictures])
 
 
 def from_first_word(encoded: EncodedTurn) -> tuple[list[np.ndarray], np.ndarray]:

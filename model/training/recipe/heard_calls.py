@@ -188,8 +188,8 @@ class CallBatches(BatchesByStep[CallBatch]):
     # --- seen before
 
     def _recalled(self, rng: Random) -> Call:
-        singles, nothing = self.material.singles, self.material.nothing
-        return _seen_anew(recalled_call(singles, nothing, rng), rng)
+        shown = self.material.shown
+        return _seen_anew(recalled_call(shown.singles, shown.nothing, rng), rng)
 
     def _cups(self, rng: Random) -> Call:
         return _seen_anew(cups_call(self.material.shown, rng), rng)

@@ -1,8 +1,8 @@
 """Calls that ask much of what was watched: cups that change places, things that change.
 
-Training's calls have some hundred such questions. To keep in mind where the ball is, or what was
-there a moment ago, takes many more; so games are put together from the pictures of those calls, any
-that fit, and the ball is asked for on the way, too.
+Training's calls have some two hundred questions of each kind. To keep in mind where the ball is, or
+what was there a moment ago, takes many more; so games are put together from the pictures there are,
+any that fit, and the ball is asked for on the way, too.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ class WatchedPictures:
         return [
             picture
             for picture in self.pictures
-            if len({thing.name for thing in picture.scene.objects}) == 2
-            and len(picture.scene.objects) == 2
+            if len({thing.name for thing in picture.scene.objects})
+            == len(picture.scene.objects)
+            == 2
         ]
 
     @cached_property
@@ -152,8 +153,9 @@ def changes_call(watched: WatchedPictures, rng: Random) -> Call:
     wanted = rng.randint(*CHANGES_OF_A_CALL)
     while len(quiz.turns) < wanted:
         kind = rng.choice(CHANGES)
-        goes_on = shown is not None and rng.random() < GOES_ON_SHARE
-        before = shown if goes_on and shown is not None else _begins(kind, watched, rng)
+        before = shown
+        if before is None or rng.random() >= GOES_ON_SHARE:
+            before = _begins(kind, watched, rng)
         after = _changed(before, kind, watched, rng)
         if after is None:
             continue

@@ -34,7 +34,8 @@ def test_a_spoken_turn_begins_with_the_second_of_its_first_word() -> None:
 
 def test_pictures_are_sorted_by_what_is_in_them() -> None:
     assert MATERIAL.seen_seeds == sorted(VECTORS)
-    assert all(len(picture.scene.objects) == 1 for picture in MATERIAL.singles)
-    assert all(picture.scene.is_empty for picture in MATERIAL.nothing)
+    assert all(len(picture.scene.objects) == 1 for picture in MATERIAL.shown.singles)
+    assert all(picture.scene.is_empty for picture in MATERIAL.shown.nothing)
+    assert MATERIAL.shown.singles and MATERIAL.shown.nothing
     for seed, index in MATERIAL.watched:
         assert typed_again(seed).turns[index].lead

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -30,8 +31,7 @@ def seen_in(turn: CallTurn) -> list[Scene]:
     return [SCENES[int(each[0, 0])] for each in vectors]
 
 
-def calls(make: object, count: int) -> list[Call]:
-    assert callable(make)
+def calls(make: Callable[[WatchedPictures, Random], Call], count: int) -> list[Call]:
     return [make(WATCHED, Random(number)) for number in range(count)]
 
 
