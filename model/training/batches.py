@@ -141,8 +141,8 @@ class CallTurn:
     voice: int = IGNORED
     """Number of the voice of this answer; ``IGNORED``: the call's."""
     heard_s: np.ndarray | None = None
-    """Float32 ``[len(reply), 2]``, where the reply repeats what is heard in these units: when each
-    of its characters begins and ends, from the start of the first unit."""
+    """Float32 ``[len(spoken), 2]``: when each character of ``spoken`` begins and ends, from the
+    start of the first unit with sound; all later ones then have sound. None where unknown."""
     seen: tuple[SeenWord, ...] = ()
     """Words of the reply, in order, that a picture of the call tells."""
     asked_about: tuple[SeenWord, ...] = ()

@@ -6,6 +6,7 @@ tokens are cut where a call cuts them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -74,6 +75,9 @@ class CallSequence:
     """Spoken answers to train on: index among the speakers, and what is said."""
     guides: list[Guide] = field(default_factory=list)
     """Of answers that repeat what was heard or seen, and of questions about what is in view."""
+    words: list[int] = field(default_factory=list)
+    """Where every token of what callers say is heard to its end, or read where it is typed instead:
+    two calls that differ in this alone have as many."""
 
 
 class CallLayout:
@@ -119,6 +123,7 @@ class CallLayout:
             self._append(sequence, dialogue.prefill("user", items))
         if heard:
             sequence.contexts.append(heard)
+        sounds = sequence.audio_spans[first_audio_span:]
         if turn.typed:
             first = len(sequence.ids)
             self._append(sequence, dialogue.prefill("user", (turn.typed,)))
@@ -127,9 +132,30 @@ class CallLayout:
             # From the end: the first token may have merged with what comes before it.
             begin = len(sequence.ids) - len(words)
             sequence.guides += self._seen_guides(words, begin, turn.asked_about, sequence)
+            if turn.spoken:
+                sequence.words += range(begin, len(sequence.ids))
+        elif turn.spoken and turn.heard_s is not None:
+            self._append_heard(sequence, turn.spoken, turn.heard_s, sounds)
         self._append(sequence, dialogue.respond())
-        self._append_reply(sequence, call, turn, sequence.audio_spans[first_audio_span:])
+        self._append_reply(sequence, call, turn, sounds)
         dialogue.complete()
+
+    def _append_heard(
+        self, sequence: CallSequence, spoken: str, heard_s: np.ndarray, spans: Sequence[Span]
+    ) -> None:
+        """Notes where each token of the words ends, and that the next is to be foreseen there."""
+        words = self._tokenizer.encode_foreign(spoken)
+        places = [place for span in spans for place in range(*span)]
+        at = -1
+        ends = []
+        for index, (_, end_s) in enumerate(token_times_s(self._tokenizer, words, heard_s)):
+            # Each has a place of its own, and leaves one for every token after it.
+            last = max(len(places) - len(words) + index, 0)
+            at = min(max(int(end_s * AUDIO_TOKENS_PER_S - 0.5), at + 1), last)
+            ends.append(places[at])
+        sequence.words += ends
+        for place, following in zip(ends, words[1:], strict=False):
+            sequence.asked[place] = following
 
     def _unit_items(
         self, sequence: CallSequence, unit: CallUnit, *, in_video: bool
@@ -180,8 +206,11 @@ class CallLayout:
                 spoken = SpokenText(turn.reply, turn.codes, voice, turn.char_ends_s)
                 sequence.replies.append((len(sequence.speakers), spoken))
             sequence.speakers.append((place, voice))
-        if turn.trained and turn.heard_s is not None:
-            sequence.guides += self._heard_guides(words, header, turn.heard_s, heard)
+        if turn.trained and turn.heard_s is not None and turn.spoken is not None:
+            repeated = _found_in(turn.spoken, turn.reply)
+            if repeated is not None:
+                times_s = turn.heard_s[repeated : repeated + len(turn.reply)]
+                sequence.guides += self._heard_guides(words, header, times_s, heard)
         if turn.trained:
             sequence.guides += self._seen_guides(words, header - 1, turn.seen, sequence)
 
@@ -212,6 +241,12 @@ class CallLayout:
             )
             guides.append(Guide(header - 1 + index, (first, last + 1)))
         return guides
+
+
+def _found_in(spoken: str, reply: str) -> int | None:
+    """The character at which the words of a reply begin in what was said; None if they do not."""
+    found = re.search(rf"\b{re.escape(reply.lower().rstrip('.'))}\b", spoken)
+    return found and found.start()
 
 
 def _moved(spans: Sequence[Span], shift: int) -> list[Span]:

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from model.omni import OmniModel
 from model.training import speech_sequences
 from model.training.batches import IGNORED, Call, CallBatch, SpokenText
+from model.training.call_places import CallPlaces, places_of
 from model.training.dense_audio import encode_contexts, scale_gradient, unit_mel
-from model.training.joint_sequence import CallLayout, CallSequence, Guide
-from model.training.packed_calls import PackedCall, forward_packed, pack
+from model.training.joint_sequence import CallLayout, CallSequence
+from model.training.listening import listening_loss
+from model.training.packed_calls import forward_packed, pack
 from model.training.typed_twins import twin_loss, typed_twin
 
 PREFIXES = (
@@ -23,8 +25,6 @@ PREFIXES = (
     "tts.model.", "tts.emb_code.", "tts.emb_text.", "tts.head_code.",
 )  # fmt: skip
 """Networks of a call that can be trained together."""
-LISTENING_HEAD = 0
-"""The head that learns to follow the sound of a word, and to look where it is seen."""
 FROZEN_PREFIXES = ("vocoder.", "tts.dvae.", "tts.model.embed_tokens.")
 
 
@@ -45,7 +45,10 @@ class JointSettings:
     listening_weight: float = 0.1
     """Of one head's attention to the sound of the word to be repeated, or to the thing seen."""
     twin_weight: float = 3.0
-    """Of the distance of what is heard from what is read, in the calls' typed twins."""
+    """Of the distance of what is heard from what is read, in the calls' typed twins, where their
+    answers are foreseen."""
+    word_twin_weight: float = 1.0
+    """Of the same distance where each token of a question ends."""
     voice_weight: float = 0.5
     """Of the distance of the projected speaker from the voice's vector in the table."""
     audio_gradient: float = 0.1
@@ -96,6 +99,7 @@ class JointStage:
 
     def losses(self, batch: CallBatch) -> dict[str, Tensor]:
         """Text of the answers, their codes, and where the speakers are."""
+        settings = self._settings
         sequences = [self._layout.lay_out(call) for call in batch.calls]
         packing = pack(sequences)
         calls = packing.calls()
@@ -106,42 +110,32 @@ class JointStage:
             if layer == self._listening_layer and guided:
                 listened.append(listening_loss(queries, keys, guided))
 
-        targets = torch.tensor([t for s in sequences for t in s.targets])[packing.kept]
-        answered = (targets != IGNORED).nonzero()[:, 0]
-        asked = torch.tensor([t for s in sequences for t in s.asked])[packing.kept]
-        typed = (asked != IGNORED).nonzero()[:, 0]
-        speakers = [
-            call.place(place)
-            for call, s in zip(calls, sequences, strict=True)
-            for place, _ in s.speakers
-        ]
-        device = self._model.device
-        places = [answered, typed, torch.tensor(speakers, dtype=torch.int64)]
-        wanted = torch.cat(places).to(device)
+        places, device = places_of(packing, sequences), self._model.device
         embeddings = self.embed(sequences)[packing.kept.to(device)]
         states: list[Tensor] = []
-        hidden = forward_packed(
-            self._model.llm, embeddings, packing, wanted, probe, states
-        )  # [W, E]
-        of_answers, of_typed, of_speakers = hidden.split([len(part) for part in places])
-        logits = self._model.llm.logits(of_answers)
-        said = targets[answered].to(device)
+        wanted = places.wanted.to(device)
+        hidden = forward_packed(self._model.llm, embeddings, packing, wanted, probe, states)
+        of_answers, of_asked, _, of_speakers = places.split(hidden)
+        logits, said = self._model.llm.logits(of_answers), places.said.to(device)
         text = F.cross_entropy(logits, said)
         right = (logits.argmax(-1) == said).float().mean()
         losses = {"text": text, "text_accuracy": right, "loss": text}
-        if len(typed):
-            expected = asked[typed].to(device)
-            losses["asked"] = F.cross_entropy(self._model.llm.logits(of_typed), expected)
-            losses["loss"] = losses["loss"] + self._settings.asked_weight * losses["asked"]
+        if len(of_asked):
+            expected = places.expected.to(device)
+            losses["asked"] = F.cross_entropy(self._model.llm.logits(of_asked), expected)
         if listened:
             losses["listening"] = listened[0]
-            losses["loss"] = losses["loss"] + self._settings.listening_weight * listened[0]
-        if self._settings.twin_weight:
-            of_layers = [state[: len(answered)] for state in states]
-            losses |= self._twin_losses(batch.calls, sequences, of_layers, said)
-            if "twin" in losses:
-                losses["loss"] = losses["loss"] + self._settings.twin_weight * losses["twin"]
-        if speakers:
+        if settings.twin_weight or settings.word_twin_weight:
+            losses |= self._twin_losses(batch.calls, sequences, places, states)
+        for name, weight in (
+            ("asked", settings.asked_weight),
+            ("listening", settings.listening_weight),
+            ("twin", settings.twin_weight),
+            ("word_twin", settings.word_twin_weight),
+        ):
+            if name in losses:
+                losses["loss"] = losses["loss"] + weight * losses[name]
+        if len(of_speakers):
             speech = self._speech_losses(sequences, of_speakers)
             losses["loss"] = losses["loss"] + speech.pop("weighted")
             losses |= speech
@@ -151,31 +145,47 @@ class JointStage:
         self,
         calls: Sequence[Call],
         sequences: Sequence[CallSequence],
-        heard: Sequence[Tensor],
-        said: Tensor,
+        places: CallPlaces,
+        states: Sequence[Tensor],
     ) -> dict[str, Tensor]:
-        """How far what is heard is from what is read; of ``heard`` ``[A, E]`` per layer the rows
-        are the answers' tokens ``said``, call after call."""
+        """How far what is heard is from what is read, where answers are foreseen and where words
+        end; ``states`` are those of the places, layer by layer."""
         twins = [typed_twin(call) for call in calls]
-        counts = torch.tensor([sum(t != IGNORED for t in s.targets) for s in sequences])
+        laid_out = [self._layout.lay_out(twin) for twin in twins if twin is not None]
+        if not laid_out:
+            return {}
         has_twin = torch.tensor([twin is not None for twin in twins])
-        rows = has_twin.repeat_interleave(counts).nonzero()[:, 0].to(said.device)
-        if not len(rows):
-            return {}
-        with torch.no_grad():
-            laid_out = [self._layout.lay_out(twin) for twin in twins if twin is not None]
-            packing = pack(laid_out)
-            targets = torch.tensor([t for s in laid_out for t in s.targets])[packing.kept]
-            wanted = (targets != IGNORED).nonzero()[:, 0].to(said.device)
-            embeddings = self.embed(laid_out)[packing.kept.to(said.device)]
-            read: list[Tensor] = []
-            final = forward_packed(self._model.llm, embeddings, packing, wanted, states=read)
-            # Of a wrong answer there is nothing to learn.
-            right = (self._model.llm.logits(final).argmax(-1) == said[rows]).nonzero()[:, 0]
-        if not len(right):
-            return {}
-        ours = [state[rows[right]] for state in heard]
-        return {"twin": twin_loss(ours, [state[right] for state in read])}
+
+        def rows(counts: Sequence[int]) -> Tensor:
+            """Which rows are of calls with a twin, where every call has so many of them."""
+            of_twins = has_twin.repeat_interleave(torch.tensor(counts))
+            return of_twins.nonzero()[:, 0].to(self._model.device)
+
+        answers = rows([sum(t != IGNORED for t in s.targets) for s in sequences])
+        words = rows([len(s.words) for s in sequences])
+        heard = [places.split(state) for state in states]
+        read, right = self._read(laid_out)
+        losses = {}
+        if len(right):
+            ours, theirs = [of[0][answers[right]] for of in heard], [of[0][right] for of in read]
+            losses["twin"] = twin_loss(ours, theirs)
+        if len(words):
+            losses["word_twin"] = twin_loss([of[2][words] for of in heard], [of[2] for of in read])
+        return losses
+
+    @torch.no_grad()
+    def _read(self, twins: Sequence[CallSequence]) -> tuple[list[tuple[Tensor, ...]], Tensor]:
+        """What every layer makes of the places of typed calls, and at which tokens of their answers
+        they are right: of a wrong one there is nothing to learn."""
+        packing = pack(twins)
+        places, device = places_of(packing, twins), self._model.device
+        embeddings = self.embed(twins)[packing.kept.to(device)]
+        states: list[Tensor] = []
+        wanted = places.wanted.to(device)
+        hidden = forward_packed(self._model.llm, embeddings, packing, wanted, states=states)
+        logits = self._model.llm.logits(places.split(hidden)[0])
+        right = (logits.argmax(-1) == places.said.to(device)).nonzero()[:, 0]
+        return [places.split(state) for state in states], right
 
     def embed(self, sequences: Sequence[CallSequence]) -> Tensor:
         """Embeddings ``[N, E]`` of all calls' positions one after another, features in place of
@@ -276,32 +286,3 @@ class JointStage:
         guidance = speech_sequences.guidance_loss(attention, laid_out.spoken)
         weighted = settings.speech_weight * codes + settings.guidance_weight * guidance
         return {"codes": codes, "guidance": guidance, "weighted": weighted}
-
-
-def listening_loss(
-    queries: Tensor, keys: Tensor, guided: Sequence[tuple[PackedCall, Sequence[Guide]]]
-) -> Tensor:
-    """Minus the log of one head's attention to where the next token is heard or seen.
-
-    Args:
-        queries: Rotated ``[N, H, D]`` of a packed batch.
-        keys: Rotated ``[N, Hkv, D]``.
-        guided: Calls, and what is listened to in each; at least one guide.
-
-    Returns:
-        The mean over the guides.
-    """
-    losses = []
-    for call, guides in guided:
-        places = [call.place(guide.position) for guide in guides]
-        asked = queries[places, LISTENING_HEAD].float()  # [G, D]
-        offered = call.whole(keys[:, 0]).float()  # [T, D]
-        scores = asked @ offered.T / asked.shape[-1] ** 0.5
-        index = torch.arange(len(offered), device=keys.device)
-        own = torch.tensor([guide.position for guide in guides], device=keys.device)
-        spans = torch.tensor([guide.source for guide in guides], device=keys.device)
-        scores = scores.masked_fill(index > own[:, None], -torch.inf)
-        near = (index >= spans[:, :1]) & (index < spans[:, 1:])
-        attention = scores.log_softmax(-1).masked_fill(~near, -torch.inf)
-        losses.append(-attention.logsumexp(-1))
-    return torch.cat(losses).mean()

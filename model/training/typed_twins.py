@@ -36,14 +36,18 @@ def _typed(turn: CallTurn) -> CallTurn:
         for unit in turn.units
         if unit.image is not None or unit.image_vectors is not None
     )
-    return replace(turn, units=pictures, typed=turn.typed or turn.spoken, heard_s=None)
+    # Words of which nobody knows when they are heard cannot be told from one another.
+    spoken = None if turn.heard_s is None else turn.spoken
+    typed = turn.typed or turn.spoken
+    return replace(turn, units=pictures, typed=typed, spoken=spoken, heard_s=None)
 
 
 def twin_loss(heard: Sequence[Tensor], read: Sequence[Tensor]) -> Tensor:
     """One minus the cosine of hidden states, the mean over layers and positions.
 
     Args:
-        heard: Per layer ``[A, D]`` of the spoken call, where its answers are foreseen.
+        heard: Per layer ``[A, D]`` of the spoken call, where its words end or its answers are
+            foreseen.
         read: The same of its twin.
     """
     distances = [

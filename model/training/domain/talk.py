@@ -61,7 +61,7 @@ WHO_ARE_YOU = _fixed(
         "(what|how) (can|should) i call you",
         "who am i (talking|speaking) (to|with) [now|please]",
         "(please|can you|could you) tell me (who you are|your name|what you are)",
-        "do you have a name",
+        "[so|and|hello] do you have a name [please|now]",
         "(hello|hi|hey) who are you",
         "are you a (person|computer|man|woman)",
     ),

@@ -31,7 +31,7 @@ def heard_call(text: str, units: tuple[CallUnit, ...], times_s: np.ndarray) -> C
         units: In which they are heard.
         times_s: As :attr:`CallTurn.heard_s`.
     """
-    turn = CallTurn(reply=text, units=units, heard_s=times_s)
+    turn = CallTurn(reply=text, units=units, spoken=text, heard_s=times_s)
     return Call((turn,), mode="default", instructions=HEAR)
 
 

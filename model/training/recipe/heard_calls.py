@@ -67,18 +67,18 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "typed": Kind(0.10, 20),
-    "read": Kind(0.01, 16),
-    "written_down": Kind(0.03, 16),
-    "dictated": Kind(0.06, 20),
-    "described": Kind(0.06, 12),
-    "heard": Kind(0.16, 14),
-    "retold": Kind(0.12, 12),
-    "seen": Kind(0.10, 8),
-    "quizzed": Kind(0.06, 10),
+    "typed": Kind(0.14, 28),
+    "read": Kind(0.01, 36),
+    "written_down": Kind(0.02, 26),
+    "dictated": Kind(0.05, 26),
+    "described": Kind(0.03, 24),
+    "heard": Kind(0.17, 13),
+    "retold": Kind(0.13, 12),
+    "seen": Kind(0.09, 13),
+    "quizzed": Kind(0.06, 5),
     "told_apart": Kind(0.14, 10),
-    "recalled": Kind(0.05, 10),
-    "cups": Kind(0.05, 10),
+    "recalled": Kind(0.04, 12),
+    "cups": Kind(0.06, 9),
     "changes": Kind(0.04, 10),
     "watched": Kind(0.02, 12),
 }
@@ -158,7 +158,14 @@ class CallBatches(BatchesByStep[CallBatch]):
         *before, last = turn.units or (CallUnit(),)
         # What is in view stays there while somebody speaks.
         heard = tuple(replace(unit, image_vectors=last.image_vectors) for unit in heard)
-        return replace(turn, units=(*before, *heard), typed=None, asked_about=(), spoken=question)
+        return replace(
+            turn,
+            units=(*before, *heard),
+            typed=None,
+            asked_about=(),
+            spoken=question,
+            heard_s=said.heard_s,
+        )
 
     # --- seen
 
@@ -234,6 +241,7 @@ class CallBatches(BatchesByStep[CallBatch]):
                     units=tuple(units),
                     typed=turn.written or None,
                     spoken=turn.spoken or None,
+                    heard_s=encoded.heard_s if turn.spoken else None,
                     seen=words_seen(turn.exchange.reply, (in_view,)),
                 )
             )

@@ -36,14 +36,15 @@ STAYS_SHARE = 0.3
 GAP_SHARE = 0.15
 """After how many of them there is nothing."""
 TELLING_APART: Mapping[str, int] = {
-    "see_colour_of": 4,
+    "see_colour_of": 2,
     "see_there": 3,
-    "see_relation": 3,
-    "see_is_related": 2,
+    "see_relation": 6,
+    "see_is_related": 3,
     "see_neighbour": 3,
-    "see_bigger": 3,
-    "see_all": 1,
-    "see_count_of": 2,
+    "see_bigger": 2,
+    "see_all": 2,
+    "see_count": 1,
+    "see_count_of": 3,
 }
 """Questions that one thing of several decides, and how often each is asked, relative to others."""
 _PLAIN = ("see_colour", "see_shape", "see_size", "see_place")

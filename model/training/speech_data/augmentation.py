@@ -62,6 +62,13 @@ class AugmentationRanges:
 
 VARIED = AugmentationRanges()
 """Everything that people, rooms and microphones do."""
+USUAL = AugmentationRanges(
+    speed=(0.9, 1.12), pitch=(0.88, 1.15), tract=(0.85, 1.18), voice_share=0.5,
+    tilt_db_per_octave=(-1.5, 1.5), room_share=0.25, reverberation_s=(0.08, 0.3),
+    direct_db=(8.0, 18.0), noise_share=0.4, noise_db=(18.0, 40.0), gain_db=(-10.0, 4.0),
+    band_share=0.2, low_hz=(30.0, 200.0), high_hz=(5000.0, 7800.0), late_share=0.1,
+)  # fmt: skip
+"""What most people, rooms and microphones do."""
 CLEAN = AugmentationRanges(
     voice_share=0.0, tilt_db_per_octave=(0.0, 0.0), room_share=0.0, noise_share=0.0,
     gain_db=(0.0, 0.0), band_share=0.0, late_share=0.0,

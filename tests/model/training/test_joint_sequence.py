@@ -9,7 +9,8 @@ import pytest
 
 from model.audio_features import token_count
 from model.training.batches import IGNORED, Call, CallTurn, CallUnit, SeenWord
-from model.training.joint_sequence import CallLayout, CallSequence
+from model.training.joint_sequence import HEARD_MARGIN_S, CallLayout, CallSequence
+from model.training.typed_twins import typed_twin
 from tests.model.training.tiny_calls import audio_call, typed_call, video_call
 from tests.model.training.tiny_training import fresh_model
 
@@ -105,7 +106,7 @@ def test_a_token_is_guided_to_where_its_characters_are_heard() -> None:
     ends_s = np.array([0.2, 0.4, 0.6, 0.6, 0.9, 1.0, 1.1], dtype=np.float32)
     begins_s = np.array([0.0, 0.2, 0.4, 0.4, 0.8, 0.9, 1.0], dtype=np.float32)
     heard_s = np.stack([begins_s, ends_s], axis=1) / 2
-    turn = replace(call.turns[0], reply=reply, heard_s=heard_s, codes=None)
+    turn = replace(call.turns[0], reply=reply, spoken=reply, heard_s=heard_s, codes=None)
     sequence = laid_out(replace(call, turns=(turn,)))
     tokens = TOKENIZER.encode_foreign(reply)
     assert len(sequence.guides) == len(tokens)
@@ -116,6 +117,48 @@ def test_a_token_is_guided_to_where_its_characters_are_heard() -> None:
     starts = [guide.source[0] for guide in sequence.guides]
     assert starts == sorted(starts) and starts[0] == places[0]
     assert laid_out(call).guides == []
+
+
+def heard_turn(text: str, ends_at_s: float, reply: str = "hello.") -> Call:
+    call = audio_call()
+    edges = np.linspace(0.04, ends_at_s, len(text) + 1, dtype=np.float32)
+    times_s = np.stack([edges[:-1], edges[1:]], axis=1)
+    return replace(
+        call, turns=(replace(call.turns[0], reply=reply, spoken=text, heard_s=times_s, codes=None),)
+    )
+
+
+@pytest.mark.parametrize("ends_at_s", [0.49, 9.0], ids=["in-time", "cut-off"])
+def test_heard_words_have_as_many_places_as_typed_ones(ends_at_s: float) -> None:
+    call = heard_turn("red dog", ends_at_s)
+    tokens = TOKENIZER.encode_foreign("red dog")
+    heard = laid_out(call)
+    places = list(range(*heard.audio_spans[-1]))  # those before it are the voice's
+    assert len(heard.words) == len(set(heard.words)) == len(tokens)
+    assert heard.words == sorted(heard.words) and set(heard.words) <= set(places)
+    if ends_at_s < 1:
+        assert heard.words[-1] == places[11], "where the last one ends"
+    assert [heard.asked[place] for place in heard.words[:-1]] == tokens[1:]
+    assert sum(token != IGNORED for token in heard.asked) == len(tokens) - 1
+
+    twin = typed_twin(call)
+    assert twin is not None
+    read = laid_out(twin)
+    assert TOKENIZER.decode([read.ids[place] for place in read.words]).strip() == "red dog"
+    assert len(read.words) == len(heard.words)
+    assert laid_out(typed_call()).words == laid_out(audio_call()).words == []
+
+
+def test_an_answer_that_repeats_a_part_of_what_was_said_listens_to_that_part() -> None:
+    said = "say red dog now"
+    sequence = laid_out(heard_turn(said, 0.55, reply="Red dog."))
+    # One per token of the answer; from the third of the words on, not from the first.
+    assert len(sequence.guides) == len(TOKENIZER.encode_foreign("Red dog."))
+    (start, _), last = sequence.audio_spans[-1], sequence.guides[-1]
+    begins_s = 0.04 + 4 * (0.51 / len(said)) - HEARD_MARGIN_S
+    assert sequence.guides[0].source[0] == start + int(begins_s * 25)
+    assert last.source[1] <= start + round((0.04 + 11 * 0.51 / len(said) + HEARD_MARGIN_S) * 25) + 1
+    assert laid_out(heard_turn("say reddish now", 0.55, reply="Red.")).guides == []
 
 
 def test_a_token_is_guided_to_the_vector_that_tells_its_word() -> None:

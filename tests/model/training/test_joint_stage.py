@@ -11,14 +11,8 @@ import torch
 
 from model.training.batches import CallBatch, CallUnit
 from model.training.dense_audio import encode_contexts, unit_mel
-from model.training.joint_sequence import CallLayout, Guide
-from model.training.joint_stage import (
-    LISTENING_HEAD,
-    JointSettings,
-    JointStage,
-    listening_loss,
-)
-from model.training.packed_calls import PackedCall
+from model.training.joint_sequence import CallLayout
+from model.training.joint_stage import JointSettings, JointStage
 from model.training.typed_twins import typed_twin
 from tests.model.training.call_in_steps import CallInSteps
 from tests.model.training.tiny_calls import audio_call, typed_call, video_call
@@ -93,24 +87,12 @@ def test_what_was_learned_is_answered_in_a_call(tmp_path: Path) -> None:
         assert model.tokenizer.decode(said) == f"{reply}<|tts_eos|><|im_end|>"
 
 
-def test_the_listening_head_is_drawn_to_the_sound_of_the_word() -> None:
-    call = PackedCall((0, 2), (3, 7))  # six positions, one of another call in between
-    queries = torch.zeros(7, 4, 8)
-    keys = torch.zeros(7, 2, 8)
-    keys[2] = 9.0
-    even = listening_loss(queries, keys, [(call, [Guide(5, (1, 3))])])
-    assert float(even) == pytest.approx(np.log(6 / 2))
-    queries[6, LISTENING_HEAD, 0] = keys[1, 0, 0] = keys[3, 0, 0] = 5.0
-    assert float(listening_loss(queries, keys, [(call, [Guide(5, (1, 3))])])) < 0.01
-    later = listening_loss(torch.zeros_like(queries), keys, [(call, [Guide(2, (1, 3))])])
-    assert float(later) == pytest.approx(np.log(3 / 2))
-
-
 def test_what_was_heard_and_is_repeated_is_listened_for() -> None:
     call = audio_call()
     reply = "hello."
     edges = np.linspace(0, 0.4, len(reply) + 1, dtype=np.float32)
-    turn = replace(call.turns[0], heard_s=np.stack([edges[:-1], edges[1:]], axis=1))
+    times_s = np.stack([edges[:-1], edges[1:]], axis=1)
+    turn = replace(call.turns[0], spoken="hello", heard_s=times_s)
     stage = JointStage(fresh_model())
     losses = stage.losses(CallBatch((replace(call, turns=(turn,)),)))
     assert losses["listening"].item() > 0
@@ -129,8 +111,25 @@ def test_what_is_heard_is_drawn_to_what_is_read_once_that_is_right(tmp_path: Pat
     losses = stage.losses(CallBatch((typed_call(), spoken)))
     assert float(losses["twin"].detach()) > 0
     assert "twin" not in stage.losses(CallBatch((typed_call(), call))), "its words are unknown"
-    without = JointStage(model, settings=JointSettings(twin_weight=0.0))
+    without = JointStage(model, settings=JointSettings(twin_weight=0.0, word_twin_weight=0.0))
     assert "twin" not in without.losses(CallBatch((spoken,)))
+
+
+def test_words_are_drawn_to_what_they_are_where_they_are_read() -> None:
+    call = audio_call()
+    times_s = np.linspace(0.1, 0.5, 6, dtype=np.float32)
+    heard_s = np.stack([times_s[:-1], times_s[1:]], axis=1)
+    spoken = replace(call, turns=(replace(call.turns[0], spoken="hello", heard_s=heard_s),))
+    model = fresh_model()
+    stage = JointStage(model, settings=JointSettings(speech_weight=0.0))
+    losses = stage.losses(CallBatch((typed_call(), spoken)))
+    assert 0 < float(losses["word_twin"].detach()) < 2
+    unknown = replace(call, turns=(replace(call.turns[0], spoken="hello"),))
+    assert "word_twin" not in stage.losses(CallBatch((unknown,))), "nobody knows when it is said"
+    heavy = JointSettings(speech_weight=0.0, word_twin_weight=2.0)
+    more = JointStage(model, settings=heavy).losses(CallBatch((typed_call(), spoken)))
+    difference = float(more["loss"].detach() - losses["loss"].detach())
+    assert difference == pytest.approx(float(losses["word_twin"].detach()), rel=0.01)
 
 
 @torch.no_grad()

@@ -78,6 +78,17 @@ def test_spoken_calls_are_heard_in_units_of_a_second() -> None:
     assert {call.mode for call in heard} <= {"omni", "audio_assistant"}
 
 
+@pytest.mark.parametrize("name", ["heard", "retold", "seen", "quizzed"])
+def test_it_is_known_when_every_spoken_word_is_heard(name: str) -> None:
+    turns = [turn for call in calls(name, 12) for turn in call.turns if turn.spoken]
+    assert turns
+    for turn in turns:
+        assert turn.spoken is not None and turn.heard_s is not None
+        assert turn.heard_s.shape == (len(turn.spoken), 2)
+        sounds = [unit.audio_vectors for unit in turn.units if unit.audio_vectors is not None]
+        assert 0 < turn.heard_s[-1, 1] <= sum(map(len, sounds)) / 25 + 0.05
+
+
 def test_calls_with_a_camera_have_the_vectors_of_their_scenes() -> None:
     seen = calls("seen")
     assert all(call.mode == "omni" for call in seen)

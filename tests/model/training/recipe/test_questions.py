@@ -21,6 +21,7 @@ from model.training.recipe.questions import (
     training_call,
     unseen_questions,
 )
+from model.training.speech_data.augmentation import USUAL, VARIED, Recipe
 from model.training.speech_data.clips import Clip
 from model.training.speech_data.phones import PHONES
 from model.training.speech_data.speech_batches import HearingBatches
@@ -34,6 +35,20 @@ pytestmark = pytest.mark.unit
 def test_the_same_seed_is_the_same_call_by_the_same_caller() -> None:
     assert training_call(5) == training_call(5)
     assert training_call(5)[0].split is Split.TRAIN
+
+
+def test_every_second_caller_is_easy_to_hear() -> None:
+    odd = [training_call(seed)[1].recipe for seed in range(1, 120, 2)]
+    even = [training_call(seed)[1].recipe for seed in range(0, 120, 2)]
+
+    def noise_of(recipes: list[Recipe]) -> list[float]:
+        return [recipe.noise_db for recipe in recipes if recipe.noise_db is not None]
+
+    assert min(noise_of(odd)) >= USUAL.noise_db[0] > min(noise_of(even)) >= VARIED.noise_db[0]
+    assert len(noise_of(odd)) < len(noise_of(even))
+    assert (
+        min(r.tract for r in odd) >= USUAL.tract[0] and max(r.tract for r in odd) <= USUAL.tract[1]
+    )
 
 
 def test_unheard_voices_are_not_heard() -> None:
