@@ -145,7 +145,7 @@ class CallLayout:
     ) -> None:
         """Notes where each token of the words ends, and that the next is to be foreseen there."""
         words = self._tokenizer.encode_foreign(spoken)
-        places = [place for span in spans for place in range(*span)]
+        places = _places(spans)
         at = -1
         ends = []
         for index, (_, end_s) in enumerate(token_times_s(self._tokenizer, words, heard_s)):
@@ -232,7 +232,7 @@ class CallLayout:
     def _heard_guides(
         self, words: Sequence[int], header: int, heard_s: np.ndarray, spans: Sequence[Span]
     ) -> list[Guide]:
-        places = [place for span in spans for place in range(*span)]
+        places = _places(spans)
         guides = []
         for index, times_s in enumerate(token_times_s(self._tokenizer, words, heard_s)):
             first, last = (
@@ -247,6 +247,11 @@ def _found_in(spoken: str, reply: str) -> int | None:
     """The character at which the words of a reply begin in what was said; None if they do not."""
     found = re.search(rf"\b{re.escape(reply.lower().rstrip('.'))}\b", spoken)
     return found and found.start()
+
+
+def _places(spans: Sequence[Span]) -> list[int]:
+    """All positions of spans, in order."""
+    return [place for span in spans for place in range(*span)]
 
 
 def _moved(spans: Sequence[Span], shift: int) -> list[Span]:

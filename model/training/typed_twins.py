@@ -1,7 +1,7 @@
 """Spoken calls learn from the same calls typed: what was said is to be thought as if it were read.
 
 An answer is a few tokens, and tells little of what was not understood. The hidden states of a model
-that has read the same question tell all of it, layer by layer.
+that has read the same question tell all of it, layer by layer, where it answers and word by word.
 """
 
 from __future__ import annotations

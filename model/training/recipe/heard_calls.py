@@ -63,7 +63,8 @@ class Kind:
     share: float
     """Of all batches."""
     n_calls: int
-    """Calls of a batch."""
+    """Calls of a batch: so many that a batch of any kind has about as many positions. Of several
+    processes that train together all wait for the slowest."""
 
 
 KINDS: Mapping[str, Kind] = {

@@ -46,7 +46,8 @@ TELLING_APART: Mapping[str, int] = {
     "see_count": 1,
     "see_count_of": 3,
 }
-"""Questions that one thing of several decides, and how often each is asked, relative to others."""
+"""Questions about several things, most of which one of them decides, and how often each is asked,
+relative to others."""
 _PLAIN = ("see_colour", "see_shape", "see_size", "see_place")
 _BETWEEN = tuple(question for question in PICTURE_QUESTIONS if question.name in _PLAIN)
 _TELLING_APART = tuple(

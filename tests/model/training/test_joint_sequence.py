@@ -152,7 +152,7 @@ def test_heard_words_have_as_many_places_as_typed_ones(ends_at_s: float) -> None
 def test_an_answer_that_repeats_a_part_of_what_was_said_listens_to_that_part() -> None:
     said = "say red dog now"
     sequence = laid_out(heard_turn(said, 0.55, reply="Red dog."))
-    # One per token of the answer; from the third of the words on, not from the first.
+    # One per token of the answer, from where its own words are heard.
     assert len(sequence.guides) == len(TOKENIZER.encode_foreign("Red dog."))
     (start, _), last = sequence.audio_spans[-1], sequence.guides[-1]
     begins_s = 0.04 + 4 * (0.51 / len(said)) - HEARD_MARGIN_S
