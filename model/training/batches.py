@@ -161,6 +161,8 @@ class Call:
     """Reference audio of the system prompt, float32 ``[n]`` at 16 kHz, 3 to 5 s."""
     instructions: str | None = None
     """Replaces the mode's task sentence."""
+    foresees_typed: bool = True
+    """Whether what is typed is to be foreseen, word by word: False where nothing foretells it."""
 
 
 @dataclass(frozen=True, slots=True)

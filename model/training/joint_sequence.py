@@ -127,7 +127,8 @@ class CallLayout:
         if turn.typed:
             first = len(sequence.ids)
             self._append(sequence, dialogue.prefill("user", (turn.typed,)))
-            sequence.asked[first:-1] = sequence.ids[first + 1 :]
+            if call.foresees_typed:
+                sequence.asked[first:-1] = sequence.ids[first + 1 :]
             words = self._tokenizer.encode_foreign(turn.typed)
             # From the end: the first token may have merged with what comes before it.
             begin = len(sequence.ids) - len(words)

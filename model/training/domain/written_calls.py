@@ -15,7 +15,7 @@ from model.training.domain.call_script import MAX_TURNS, CallScript, compose_cal
 from model.training.domain.domain import INTENTS
 from model.training.domain.exchange import Split
 from model.training.domain.intent import Group
-from model.training.domain.memory_questions import SHOWN_MEMORY
+from model.training.domain.memory_questions import SHOWN_MEMORY, TALK_MEMORY
 from model.training.domain.talk import REPEAT_AFTER_ME
 from model.training.scenes.renderers import render
 
@@ -37,6 +37,10 @@ REPEATED_SHARE = 0.1
 """How often something is to be repeated instead: no other answer is as long and as new."""
 
 
+MAX_ECHOES = 3
+"""Questions about what was said before, in a call that is about nothing else."""
+
+
 def silent_script(seed: int, split: Split, *, camera: bool | None = None) -> CallScript:
     """A typed call in which no sound is heard; the same for the same seed.
 
@@ -49,7 +53,7 @@ def silent_script(seed: int, split: Split, *, camera: bool | None = None) -> Cal
     """
     rng = Random(f"silent {split.value} {seed}")
     while True:
-        intents = None if camera is not False else _wordy_intents(rng)
+        intents = None if camera is not False else _wordy_intents(rng, rng.randint(1, MAX_TURNS))
         script = compose_call(
             rng.getrandbits(48), split, camera=camera, intents=intents, manner="typed"
         )
@@ -57,10 +61,19 @@ def silent_script(seed: int, split: Split, *, camera: bool | None = None) -> Cal
             return script
 
 
-def _wordy_intents(rng: Random) -> list[str]:
-    groups = rng.choices(
-        list(WORDY_SHARES), list(WORDY_SHARES.values()), k=rng.randint(1, MAX_TURNS)
-    )
+def echoing_script(seed: int, split: Split) -> CallScript:
+    """A typed call without a camera in which every second question is about what was said before;
+    the same for the same seed."""
+    rng = Random(f"echoing {split.value} {seed}")
+    asked = _wordy_intents(rng, rng.randint(1, MAX_ECHOES))
+    echoes = rng.choices([intent.name for intent in TALK_MEMORY], k=len(asked))
+    intents = [name for both in zip(asked, echoes, strict=True) for name in both]
+    return compose_call(rng.getrandbits(48), split, camera=False, intents=intents, manner="typed")
+
+
+def _wordy_intents(rng: Random, count: int) -> list[str]:
+    """Names of intents without sounds, mostly of such that need no picture."""
+    groups = rng.choices(list(WORDY_SHARES), list(WORDY_SHARES.values()), k=count)
     return [
         REPEAT_AFTER_ME.name
         if rng.random() < REPEATED_SHARE

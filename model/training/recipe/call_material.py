@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from model.training.domain.memory_questions import SHOWN_MEMORY
+from model.training.recipe.drills import Drills
 from model.training.recipe.encoded_calls import EncodedTurn, name_of, scenes_of, typed_again
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import Picture
@@ -67,13 +68,8 @@ class CallMaterial:
         return WordBank(utterances)
 
     @cached_property
-    def several(self) -> list[Picture]:
-        """Of several things each, not all alike."""
-        return [
-            picture
-            for picture in self.shown.pictures
-            if len({thing.name for thing in picture.scene.objects}) > 1
-        ]
+    def drills(self) -> Drills:
+        return Drills(self.shown.pictures)
 
     @cached_property
     def shown(self) -> WatchedPictures:

@@ -11,7 +11,7 @@ import numpy as np
 from model.training.batches import Call, CallBatch, CallTurn, CallUnit, PromptMode
 from model.training.domain.call_script import CallScript
 from model.training.domain.exchange import Split, normal
-from model.training.domain.written_calls import silent_script, written_call
+from model.training.domain.written_calls import echoing_script, silent_script, written_call
 from model.training.recipe.call_material import CallMaterial, from_first_word
 from model.training.recipe.dictation import heard_call, read_call, seen_call, shuffled
 from model.training.recipe.encoded_calls import (
@@ -22,7 +22,7 @@ from model.training.recipe.encoded_calls import (
 )
 from model.training.recipe.looking import words_seen
 from model.training.recipe.questions import training_call
-from model.training.recipe.quizzes import quizzed_call, recalled_call, told_apart_call
+from model.training.recipe.quizzes import quizzed_call, recalled_call
 from model.training.recipe.replies import style_number
 from model.training.recipe.watching import changes_call, cups_call
 from model.training.recipe.word_bank import units_of
@@ -43,6 +43,8 @@ QUIZ_SHARE = 0.7
 """Share of the pictures to be written down that are of quizzes, not of calls."""
 N_DESCRIBED = 3
 """Pictures of quizzes that are written down one after another."""
+SPOKEN_ECHO_SHARE = 0.5
+"""Share of the calls about what was said before that are spoken."""
 SPOKEN_QUIZ_SHARE = 0.25
 """Share of the quizzes about one picture that are asked aloud."""
 REFERENCE_BEGINS = (0.0, 0.3)
@@ -77,14 +79,14 @@ KINDS: Mapping[str, Kind] = {
     "retold": Kind(0.13, 12),
     "seen": Kind(0.09, 13),
     "quizzed": Kind(0.06, 5),
-    "told_apart": Kind(0.14, 10),
+    "drilled": Kind(0.14, 9),
     "recalled": Kind(0.04, 12),
     "cups": Kind(0.06, 9),
     "changes": Kind(0.04, 10),
     "watched": Kind(0.02, 12),
 }
 """Typed talk; words, spoken questions and pictures to be written down; spoken calls; calls with a
-camera; quizzes about what is seen, about several things, and about what was seen before. What is
+camera; quizzes about what is seen, drills, and games about what was seen before. What is
 dictated and retold was put together from single words."""
 
 
@@ -113,6 +115,11 @@ class CallBatches(BatchesByStep[CallBatch]):
     def _typed(self, rng: Random) -> Call:
         script = _shortened(_typed_script(rng), rng)
         return self._voiced(written_call(script), script, rng)
+
+    def _echoed(self, rng: Random) -> Call:
+        script = echoing_script(rng.getrandbits(48), Split.TRAIN)
+        call = self._voiced(written_call(script), script, rng)
+        return self._spoken(call, rng) if rng.random() < SPOKEN_ECHO_SHARE else call
 
     def _read(self, rng: Random) -> Call:
         return read_call(_shortened(_typed_script(rng), rng), rng)
@@ -190,8 +197,8 @@ class CallBatches(BatchesByStep[CallBatch]):
         quiz = _seen_anew(quizzed_call(rng.choice(self.material.quiz_pictures), rng), rng)
         return self._spoken(quiz, rng) if rng.random() < SPOKEN_QUIZ_SHARE else quiz
 
-    def _told_apart(self, rng: Random) -> Call:
-        return _seen_anew(told_apart_call(rng.choice(self.material.several), rng), rng)
+    def _drilled(self, rng: Random) -> Call:
+        return _seen_anew(self.material.drills.call(rng), rng)
 
     # --- seen before
 

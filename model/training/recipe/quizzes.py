@@ -6,7 +6,7 @@ what was seen in mind, is a matter of how many questions were asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -15,8 +15,8 @@ import numpy as np
 from model.training.batches import Call, CallTurn, CallUnit
 from model.training.domain.call_script import style_seed
 from model.training.domain.exchange import Exchange, SceneNeed, Split
-from model.training.domain.memory_questions import recall_exchange
-from model.training.domain.picture_questions import PICTURE_QUESTIONS, PictureQuestion
+from model.training.domain.memory_questions import TALK_MEMORY, recall_exchange
+from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.domain.typed_text import typed
 from model.training.recipe.looking import words_seen
 from model.training.scenes.looks import TRAIN_LOOKS
@@ -35,24 +35,8 @@ STAYS_SHARE = 0.3
 """How many of them stay for a second picture."""
 GAP_SHARE = 0.15
 """After how many of them there is nothing."""
-TELLING_APART: Mapping[str, int] = {
-    "see_colour_of": 2,
-    "see_there": 3,
-    "see_relation": 6,
-    "see_is_related": 3,
-    "see_neighbour": 3,
-    "see_bigger": 2,
-    "see_all": 2,
-    "see_count": 1,
-    "see_count_of": 3,
-}
-"""Questions about several things, most of which one of them decides, and how often each is asked,
-relative to others."""
 _PLAIN = ("see_colour", "see_shape", "see_size", "see_place")
 _BETWEEN = tuple(question for question in PICTURE_QUESTIONS if question.name in _PLAIN)
-_TELLING_APART = tuple(
-    question for question in PICTURE_QUESTIONS for _ in range(TELLING_APART.get(question.name, 0))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +76,8 @@ class Quiz:
     """Shown since the last question."""
     scenes: list[Scene] = field(default_factory=list)
     """Of all pictures, newest first."""
+    history: list[Exchange] = field(default_factory=list)
+    """Everything asked and answered."""
 
     @property
     def in_view(self) -> Scene:
@@ -114,29 +100,25 @@ class Quiz:
             asked_about=words_seen(question, self.scenes),
         )
         self.turns.append(turn)
+        self.history.append(exchange)
         self.units = []
+
+    def ask_what_was_said(self) -> None:
+        """A question about the answer before, or about the question."""
+        self.ask(self.rng.choice(TALK_MEMORY).draw(self.rng, Split.TRAIN, self.history))
 
     def call(self) -> Call:
         """All of it."""
-        return Call(tuple(self.turns), mode="omni")
+        return Call(tuple(self.turns), mode="omni", foresees_typed=False)
 
 
 def quizzed_call(picture: Picture, rng: Random) -> Call:
     """One picture and whatever can be asked about it."""
-    return _asked_much(picture, PICTURE_QUESTIONS, rng)
-
-
-def told_apart_call(picture: Picture, rng: Random) -> Call:
-    """One picture of several things, and questions that one of them decides."""
-    return _asked_much(picture, _TELLING_APART, rng)
-
-
-def _asked_much(picture: Picture, questions: Sequence[PictureQuestion], rng: Random) -> Call:
     quiz = Quiz(rng)
     quiz.show(picture)
     wanted = rng.randint(*QUESTIONS_PER_PICTURE)
     while len(quiz.turns) < wanted:
-        exchange = rng.choice(questions).about(rng, picture.scene, Split.TRAIN)
+        exchange = rng.choice(PICTURE_QUESTIONS).about(rng, picture.scene, Split.TRAIN)
         if exchange is None:
             continue
         if quiz.turns and rng.random() < SHOWN_AGAIN_SHARE:

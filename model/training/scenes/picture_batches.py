@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from random import Random
 
@@ -29,6 +30,10 @@ PICTURE_SIZE = (448, 336)
 """Width and height: the proportions of a camera at the resolution the model looks at."""
 CLEARLY_LARGER = 1.3
 """How much larger the largest thing has to be to be called that."""
+BOXES = ("square", "rectangle")
+BOXES_SHARE = 0.4
+"""Of all scenes, those whose things are all boxes. Where they were as rare as other shapes, one in
+two rectangles was taken for a square after 61 minutes, and hardly anything else was mistaken."""
 _KIND_WEIGHTS = {
     "single": 38,
     "alike": 14,
@@ -175,7 +180,18 @@ def grids_of(scenes: Sequence[Scene]) -> dict[str, np.ndarray]:
 
 
 def draw_scene(rng: Random) -> Scene:
-    """A scene of any kind the domain shows."""
+    """A scene of any kind the domain shows; in many of them all things are boxes."""
+    scene = _any_scene(rng)
+    return _of_boxes(rng, scene) if rng.random() < BOXES_SHARE else scene
+
+
+def _of_boxes(rng: Random, scene: Scene) -> Scene:
+    """The same scene, but for the shapes of its things: a square or a rectangle each."""
+    things = tuple(replace(thing, shape=rng.choice(BOXES)) for thing in scene.objects)
+    return replace(scene, objects=things)
+
+
+def _any_scene(rng: Random) -> Scene:
     kind = rng.choices(list(_KIND_WEIGHTS), list(_KIND_WEIGHTS.values()))[0]
     if kind == "single":
         return scene_sampler.single(rng)

@@ -56,6 +56,8 @@ def test_what_the_caller_types_is_kept_beside_the_targets() -> None:
         assert following in (IGNORED, *sequence.ids[position + 1 : position + 2])
     words = TOKENIZER.decode([token for token in sequence.asked if token != IGNORED])
     assert "hello" in words and "2 + 3?" in words and "five." not in words
+    unforeseen = laid_out(replace(typed_call(), foresees_typed=False))
+    assert set(unforeseen.asked) == {IGNORED} and unforeseen.targets == sequence.targets
     heard = laid_out(audio_call())
     assert set(heard.asked) == {IGNORED} and len(heard.asked) == len(heard.ids)
 

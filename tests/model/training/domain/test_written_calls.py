@@ -7,10 +7,13 @@ import pytest
 
 from model.training.domain.call_script import compose_call
 from model.training.domain.exchange import Split, normal
+from model.training.domain.memory_questions import TALK_MEMORY
 from model.training.domain.wording import NO_PICTURE
 from model.training.domain.written_calls import (
     CALLS_PER_BATCH,
+    MAX_ECHOES,
     PICTURE_SIZE,
+    echoing_script,
     held_out_written_calls,
     silent_script,
     written_call,
@@ -52,6 +55,17 @@ def test_nothing_is_heard_in_a_typed_call() -> None:
         script = silent_script(seed, Split.EVAL)
         assert all(turn.exchange.heard is None and turn.written for turn in script.turns)
     assert silent_script(4, Split.EVAL) == silent_script(4, Split.EVAL)
+
+
+def test_every_second_question_of_an_echoing_call_is_about_what_was_said() -> None:
+    about = {intent.name for intent in TALK_MEMORY}
+    asked = set()
+    for seed in range(60):
+        turns = echoing_script(seed, Split.TRAIN).turns
+        assert 2 <= len(turns) <= 2 * MAX_ECHOES and all(turn.written for turn in turns)
+        asked |= {turn.exchange.intent for turn in turns[1::2]}
+    assert asked == about
+    assert echoing_script(4, Split.TRAIN) == echoing_script(4, Split.TRAIN)
 
 
 def test_a_stopped_run_goes_on_with_the_same_calls() -> None:

@@ -124,7 +124,7 @@ def test_a_thing_stays_in_view_while_it_is_asked_about() -> None:
 
 
 def test_quizzes_ask_several_questions_about_what_they_show() -> None:
-    for name in ("quizzed", "told_apart", "recalled", "cups", "changes"):
+    for name in ("quizzed", "drilled", "recalled", "cups", "changes"):
         made = calls(name, 4)
         assert all(call.mode == "omni" for call in made)
         turns = [turn for call in made for turn in call.turns]
@@ -132,6 +132,14 @@ def test_quizzes_ask_several_questions_about_what_they_show() -> None:
         assert all(call.turns[0].units for call in made) and len(turns) > 2 * len(made)
         shown = [unit.image_vectors for call in made for unit in call.turns[0].units]
         assert all(vectors is not None for vectors in shown)
+
+
+def test_what_was_said_is_asked_for_typed_and_aloud() -> None:
+    made = calls("echoed", 30)
+    assert all(len(call.turns) % 2 == 0 for call in made)
+    turns = [turn for call in made for turn in call.turns]
+    assert any(turn.spoken for turn in turns) and any(turn.typed for turn in turns)
+    assert any(turn.reply.startswith("You said, ") for turn in turns)
 
 
 def test_every_answer_has_the_voice_and_the_pace_it_is_to_be_said_in() -> None:

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from model.training.batches import Call
+from model.training.domain.domain import intent_named
 from model.training.domain.exchange import Split, normal, split_of
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.recipe.quizzes import (
-    TELLING_APART,
     Picture,
+    Quiz,
     quiz_scene,
     quizzed_call,
     recalled_call,
-    told_apart_call,
 )
 from model.training.scenes.looks import TRAIN_LOOKS
 from model.training.scenes.scene import COLOURS, EMPTY, SHAPES, Scene, SceneObject
@@ -75,15 +75,33 @@ def test_a_quiz_shows_its_picture_first_and_asks_sentences_of_training() -> None
                 assert colour not in said.split() or colour in ("red", "blue")
 
 
-def test_several_things_are_told_apart_by_words_that_are_looked_up() -> None:
-    call = told_apart_call(picture(BOTH), Random(0))
-    questions = {q.name for q in PICTURE_QUESTIONS}
-    assert set(TELLING_APART) < questions and len(call.turns) >= 6
-    named = [turn for turn in call.turns if "star" in (turn.typed or "").lower().split()]
+def test_words_of_a_question_are_looked_up() -> None:
+    calls = [quizzed_call(picture(BOTH), Random(number)) for number in range(9)]
+    turns = [turn for call in calls for turn in call.turns]
+    named = [turn for turn in turns if "star" in (turn.typed or "").lower().split()]
     assert named
     for turn in named:
         words = [(turn.typed or "")[word.start : word.stop].lower() for word in turn.asked_about]
         assert "star" in words
+
+
+def test_nobody_has_to_foresee_what_a_quiz_asks() -> None:
+    assert not quizzed_call(picture(BOTH), Random(0)).foresees_typed
+
+
+def test_what_was_said_last_is_asked_for() -> None:
+    quiz = Quiz(Random(3))
+    quiz.show(picture(RED))
+    quiz.ask(intent_named("plus").draw(Random(0), Split.TRAIN))
+    for _ in range(12):
+        quiz.ask_what_was_said()
+    question, answer = quiz.history[0].question, quiz.turns[0].reply
+    replies = [turn.reply for turn in quiz.turns[1:]]
+    assert answer in replies and replies[0] in (
+        answer,
+        f"You said, {question}.",
+        "It was about numbers.",
+    )
 
 
 def test_of_an_empty_picture_there_is_nothing_to_say() -> None:

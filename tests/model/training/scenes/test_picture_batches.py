@@ -10,6 +10,8 @@ import pytest
 
 from model.training.batches import IGNORED
 from model.training.scenes.picture_batches import (
+    BOXES,
+    BOXES_SHARE,
     GRID_COLUMNS,
     GRID_ROWS,
     PICTURE_SIZE,
@@ -97,6 +99,14 @@ def test_every_class_of_every_question_occurs_and_none_beyond() -> None:
         assert classes <= set(range(QUESTIONS[question])), question
         if not question.startswith("number of"):
             assert classes == set(range(QUESTIONS[question])), question
+
+
+def test_in_many_pictures_everything_is_a_square_or_a_rectangle() -> None:
+    scenes = [draw_scene(Random(seed)) for seed in range(400)]
+    several = [scene for scene in scenes if len(scene.objects) > 1]
+    of_boxes = [s for s in several if {thing.shape for thing in s.objects} <= set(BOXES)]
+    assert abs(len(of_boxes) / len(several) - BOXES_SHARE) < 0.12
+    assert {thing.shape for scene in of_boxes for thing in scene.objects} == set(BOXES)
 
 
 def test_a_batch_depends_on_seed_and_step_alone() -> None:

@@ -1,0 +1,95 @@
+"""Drills: typed calls in which one kind of question is asked again and again, of other pictures.
+
+One skill at a time is learnt soon; among two dozen it may not be found at all. Whether a thing is
+there was guessed after 6,600 such questions within quizzes, and known after 100 steps of them
+alone. And of one picture the same question has the same answer: from the second time on, it is
+read off the first, not off the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+
+from model.training.batches import Call
+from model.training.domain.exchange import Split
+from model.training.domain.picture_questions import PICTURE_QUESTIONS
+from model.training.recipe.quizzes import Picture, Quiz
+
+QUESTIONS = 10
+"""Of one call."""
+DRILLED: Mapping[str, int] = {
+    "see_there": 4,
+    "see_count": 3,
+    "see_count_of": 4,
+    "see_bigger": 3,
+    "see_is_related": 3,
+    "see_neighbour": 2,
+    "see_relation": 1,
+    "see_all": 5,
+    "see_colour_of": 1,
+    "see_colour": 1,
+    "see_shape": 1,
+    "see_size": 1,
+    "see_place": 1,
+}
+"""How often each kind of question is drilled, relative to others."""
+OF_ONE_PICTURE: Mapping[str, int] = {
+    "see_there": 4,
+    "see_count_of": 2,
+    "see_is_related": 3,
+    "see_neighbour": 2,
+    "see_relation": 2,
+    "see_colour_of": 2,
+}
+"""How often a picture is asked about where it has several answers; once where it has one."""
+ECHO_SHARE = 0.1
+"""How many of the questions are followed by one about what was just said."""
+NOTHING_SHARE = 0.08
+"""Of pictures of nothing, where the question takes a thing for granted."""
+_KINDS = {question.name: question for question in PICTURE_QUESTIONS}
+
+
+class Drills:
+    """What can be drilled with the pictures there are."""
+
+    def __init__(self, pictures: Sequence[Picture]) -> None:
+        """Sort them.
+
+        Args:
+            pictures: Of all kinds.
+        """
+        self._fitting = {
+            name: [p for p in pictures if not p.scene.is_empty and _KINDS[name].fits(p.scene)]
+            for name in DRILLED
+        }
+        self._nothing = [picture for picture in pictures if picture.scene.is_empty]
+        self._kinds = [name for name, fitting in self._fitting.items() if fitting]
+
+    def call(self, rng: Random) -> Call:
+        """One kind of question about some pictures.
+
+        Raises:
+            ValueError: There are no pictures to ask about.
+        """
+        if not self._kinds:
+            raise ValueError("no picture has anything to ask about; encode some first")
+        name = rng.choices(self._kinds, [DRILLED[kind] for kind in self._kinds])[0]
+        quiz = Quiz(rng)
+        while len(quiz.turns) < QUESTIONS:
+            self._ask_about(self._picture(name, rng), name, quiz)
+        return quiz.call()
+
+    def _picture(self, name: str, rng: Random) -> Picture:
+        if self._nothing and _KINDS[name].presupposes and rng.random() < NOTHING_SHARE:
+            return rng.choice(self._nothing)
+        return rng.choice(self._fitting[name])
+
+    def _ask_about(self, picture: Picture, name: str, quiz: Quiz) -> None:
+        quiz.show(picture)
+        for _ in range(OF_ONE_PICTURE.get(name, 1)):
+            exchange = _KINDS[name].about(quiz.rng, picture.scene, Split.TRAIN)
+            if exchange is not None:
+                quiz.ask(exchange)
+                if quiz.rng.random() < ECHO_SHARE:
+                    quiz.ask_what_was_said()

@@ -1,0 +1,89 @@
+"""Drills ask one kind of question, and the answer is in the picture, not in the answer before."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+
+import numpy as np
+import pytest
+
+from model.training.batches import Call, CallTurn
+from model.training.domain.domain import intent_named
+from model.training.domain.exchange import Split, normal, split_of
+from model.training.domain.memory_questions import TALK_MEMORY
+from model.training.domain.picture_questions import PICTURE_QUESTIONS
+from model.training.recipe.drills import DRILLED, OF_ONE_PICTURE, QUESTIONS, Drills
+from model.training.recipe.quizzes import Picture, quiz_scene
+from model.training.scenes.scene import EMPTY
+
+pytestmark = pytest.mark.unit
+
+PICTURES = [Picture(quiz_scene(n).scene, np.full((2, 4), float(n))) for n in range(200)]
+NOTHING = Picture(EMPTY, np.full((2, 4), -1.0))
+DRILLS = Drills([*PICTURES, NOTHING])
+CALLS = [DRILLS.call(Random(number)) for number in range(150)]
+ECHOES = {
+    normal(intent.draw(Random(n), Split.TRAIN).question)
+    for intent in TALK_MEMORY
+    for n in range(90)
+}
+
+
+def looked(call: Call) -> list[CallTurn]:
+    """Without what is asked about the answers."""
+    return [turn for turn in call.turns if normal(turn.typed or "") not in ECHOES]
+
+
+def mark(turn: CallTurn) -> float:
+    (unit,) = turn.units
+    assert unit.image_vectors is not None
+    return float(unit.image_vectors.mean())
+
+
+def test_every_kind_of_question_about_pictures_is_drilled() -> None:
+    assert set(DRILLED) == {question.name for question in PICTURE_QUESTIONS}
+    assert set(OF_ONE_PICTURE) <= set(DRILLED)
+
+
+def test_a_call_asks_sentences_of_training_and_more_than_once() -> None:
+    for call in CALLS:
+        assert call.mode == "omni" and not call.foresees_typed
+        assert len(call.turns) >= QUESTIONS and call.turns[0].units
+        assert all(turn.typed and split_of(turn.typed) is Split.TRAIN for turn in call.turns)
+
+
+def test_what_has_one_answer_is_asked_once_of_a_picture() -> None:
+    drilled = {turn.reply.split()[0] for call in CALLS for turn in looked(call)}
+    assert {"Yes.", "No.", "There", "It", "I"} <= drilled
+    counts = [call for call in CALLS if all("many" in (t.typed or "") for t in looked(call))]
+    assert counts
+    bigger = [c for c in CALLS if all({"bigger", "smaller"} & words(t) for t in looked(c))]
+    assert bigger
+    for call in bigger:
+        assert all(turn.units for turn in looked(call))
+
+
+def words(turn: CallTurn) -> set[str]:
+    return set(normal(turn.typed or "").split())
+
+
+def test_nothing_is_shown_where_a_thing_is_taken_for_granted() -> None:
+    empty = [turn for call in CALLS for turn in call.turns if turn.units and mark(turn) == -1.0]
+    assert empty and {turn.reply for turn in empty} == {"I see nothing."}
+
+
+def test_what_was_said_is_asked_for_in_between() -> None:
+    repeated = [
+        (one, other)
+        for call in CALLS
+        for one, other in pairwise(call.turns)
+        if not other.units and normal(other.typed or "") in ECHOES and one.reply == other.reply
+    ]
+    assert repeated
+    assert intent_named("say_again") in TALK_MEMORY
+
+
+def test_without_pictures_it_says_what_is_missing() -> None:
+    with pytest.raises(ValueError, match="encode some first"):
+        Drills([]).call(Random(0))
