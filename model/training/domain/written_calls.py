@@ -26,10 +26,10 @@ PICTURE_SIZE = (448, 336)
 
 WORDY_SHARES: dict[Group, float] = {
     "fact": 0.26,
-    "sum": 0.18,
-    "talk": 0.20,
+    "sum": 0.16,
+    "talk": 0.18,
     "memory": 0.18,
-    "limits": 0.12,
+    "limits": 0.16,
     "picture": 0.06,
 }
 """How often a call without a camera is asked about each; about pictures, that there is none."""

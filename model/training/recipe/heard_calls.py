@@ -70,24 +70,25 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "typed": Kind(0.14, 28),
+    "typed": Kind(0.09, 28),
+    "echoed": Kind(0.06, 11),
     "read": Kind(0.01, 36),
     "written_down": Kind(0.02, 26),
-    "dictated": Kind(0.05, 26),
-    "described": Kind(0.03, 24),
-    "heard": Kind(0.17, 13),
-    "retold": Kind(0.13, 12),
+    "dictated": Kind(0.03, 26),
+    "described": Kind(0.01, 24),
+    "heard": Kind(0.16, 13),
+    "retold": Kind(0.12, 12),
     "seen": Kind(0.09, 13),
-    "quizzed": Kind(0.06, 5),
-    "drilled": Kind(0.14, 9),
-    "recalled": Kind(0.04, 12),
-    "cups": Kind(0.06, 9),
-    "changes": Kind(0.04, 10),
+    "quizzed": Kind(0.02, 5),
+    "drilled": Kind(0.18, 8),
+    "recalled": Kind(0.05, 12),
+    "cups": Kind(0.08, 9),
+    "changes": Kind(0.06, 10),
     "watched": Kind(0.02, 12),
 }
-"""Typed talk; words, spoken questions and pictures to be written down; spoken calls; calls with a
-camera; quizzes about what is seen, drills, and games about what was seen before. What is
-dictated and retold was put together from single words."""
+"""Typed talk, and about what was said before; words, spoken questions and pictures to be written
+down; spoken calls; calls with a camera; quizzes about what is seen, drills, and games about what was
+seen before. What is dictated and retold was put together from single words."""
 
 
 @dataclass(frozen=True)

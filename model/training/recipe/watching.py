@@ -28,6 +28,9 @@ from model.training.scenes.scene_sampler import (
 
 GAMES = (2, 3)
 """Of cups, in one call."""
+SWAP_WEIGHTS = (1, 5, 3, 2, 1)
+"""How often a game has no swap, one, and so on to ``MAX_SWAPS``: a ball that moved twice is only
+found by who finds one that moved once. When all were as likely, half of the latter were found."""
 ASKED_ON_THE_WAY_SHARE = 0.4
 """After how many of the swaps the ball is asked for."""
 CHANGES_OF_A_CALL = (3, 6)
@@ -130,7 +133,7 @@ def _play_cups(quiz: Quiz, watched: WatchedPictures, rng: Random) -> None:
 
     quiz.show(opened)
     show(None)
-    for _ in range(rng.randint(0, MAX_SWAPS)):
+    for _ in range(rng.choices(range(MAX_SWAPS + 1), SWAP_WEIGHTS)[0]):
         swap = rng.choice(SWAPS)
         show(swap)
         ball = swapped(ball, swap)
