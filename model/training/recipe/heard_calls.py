@@ -87,8 +87,8 @@ KINDS: Mapping[str, Kind] = {
     "watched": Kind(0.02, 12),
 }
 """Typed talk, and about what was said before; words, spoken questions and pictures to be written
-down; spoken calls; calls with a camera; quizzes about what is seen, drills, and games about what was
-seen before. What is dictated and retold was put together from single words."""
+down; spoken calls; calls with a camera; quizzes about what is seen, drills, and games about what
+was seen before. What is dictated and retold was put together from single words."""
 
 
 @dataclass(frozen=True)
