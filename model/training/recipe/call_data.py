@@ -13,6 +13,7 @@ from model.omni import OmniModel
 from model.training.batches import TrainingData
 from model.training.joint_sequence import UNIT_SLICES
 from model.training.recipe.call_material import CallMaterial
+from model.training.recipe.curriculum import SkillBatches
 from model.training.recipe.encoded_calls import EncodedTurn, read_calls, scenes_of
 from model.training.recipe.folders import training_folder
 from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
@@ -169,6 +170,13 @@ def words(seed: int) -> TrainingData:
 def hearing(seed: int) -> TrainingData:
     """Typed and spoken calls without pictures."""
     return _data(seed, HEARING, _sounds(), {})
+
+
+def skills(seed: int) -> TrainingData:
+    """Typed questions about pictures, one skill after another."""
+    return TrainingData(
+        SkillBatches(seed, CallMaterial(N_CALLS, {}, _pictures(), _quiz_pictures()))
+    )
 
 
 def calls(seed: int) -> TrainingData:

@@ -64,17 +64,21 @@ class Drills:
             for name in DRILLED
         }
         self._nothing = [picture for picture in pictures if picture.scene.is_empty]
-        self._kinds = [name for name, fitting in self._fitting.items() if fitting]
 
-    def call(self, rng: Random) -> Call:
+    def call(self, rng: Random, shares: Mapping[str, int] = DRILLED) -> Call:
         """One kind of question about some pictures.
+
+        Args:
+            rng: Of everything drawn.
+            shares: How often each kind is drilled, relative to others.
 
         Raises:
             ValueError: There are no pictures to ask about.
         """
-        if not self._kinds:
+        kinds = [name for name in shares if self._fitting[name]]
+        if not kinds:
             raise ValueError("no picture has anything to ask about; encode some first")
-        name = rng.choices(self._kinds, [DRILLED[kind] for kind in self._kinds])[0]
+        name = rng.choices(kinds, [shares[kind] for kind in kinds])[0]
         quiz = Quiz(rng)
         while len(quiz.turns) < QUESTIONS:
             self._ask_about(self._picture(name, rng), name, quiz)

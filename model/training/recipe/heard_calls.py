@@ -183,10 +183,10 @@ class CallBatches(BatchesByStep[CallBatch]):
         if pictures and rng.random() < QUIZ_SHARE:
             chosen = [rng.choice(pictures) for _ in range(N_DESCRIBED)]
             scenes, images = [p.scene for p in chosen], [p.vectors for p in chosen]
-            return _seen_anew(seen_call(scenes, images), rng)
+            return seen_anew(seen_call(scenes, images), rng)
         seed = rng.choice(self.material.seen_seeds)
         scenes = scenes_of(training_call(seed)[0])
-        return _seen_anew(seen_call(scenes, list(self.material.pictures[seed])), rng)
+        return seen_anew(seen_call(scenes, list(self.material.pictures[seed])), rng)
 
     def _seen(self, rng: Random) -> Call:
         seed = rng.choice(self.material.seen_seeds)
@@ -195,23 +195,23 @@ class CallBatches(BatchesByStep[CallBatch]):
         return self._of_training(_shortened(script, rng), seed, rng, typed=typed)
 
     def _quizzed(self, rng: Random) -> Call:
-        quiz = _seen_anew(quizzed_call(rng.choice(self.material.quiz_pictures), rng), rng)
+        quiz = seen_anew(quizzed_call(rng.choice(self.material.quiz_pictures), rng), rng)
         return self._spoken(quiz, rng) if rng.random() < SPOKEN_QUIZ_SHARE else quiz
 
     def _drilled(self, rng: Random) -> Call:
-        return _seen_anew(self.material.drills.call(rng), rng)
+        return seen_anew(self.material.drills.call(rng), rng)
 
     # --- seen before
 
     def _recalled(self, rng: Random) -> Call:
         shown = self.material.shown
-        return _seen_anew(recalled_call(shown.singles, shown.nothing, rng), rng)
+        return seen_anew(recalled_call(shown.singles, shown.nothing, rng), rng)
 
     def _cups(self, rng: Random) -> Call:
-        return _seen_anew(cups_call(self.material.shown, rng), rng)
+        return seen_anew(cups_call(self.material.shown, rng), rng)
 
     def _changes(self, rng: Random) -> Call:
-        return _seen_anew(changes_call(self.material.shown, rng), rng)
+        return seen_anew(changes_call(self.material.shown, rng), rng)
 
     def _watched(self, rng: Random) -> Call:
         seed, index = rng.choice(self.material.watched)
@@ -286,7 +286,7 @@ def _heard_units(units: Sequence[np.ndarray], rng: Random) -> tuple[CallUnit, ..
     return tuple(CallUnit(audio_vectors=_again(unit, SOUND_NOISE, rng)) for unit in units)
 
 
-def _seen_anew(call: Call, rng: Random) -> Call:
+def seen_anew(call: Call, rng: Random) -> Call:
     """A call without sound, each of its pictures as another frame."""
     return replace(
         call,
