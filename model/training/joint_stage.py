@@ -17,7 +17,7 @@ from model.training.call_places import CallPlaces, places_of
 from model.training.dense_audio import encode_contexts, scale_gradient, unit_mel
 from model.training.joint_sequence import CallLayout, CallSequence
 from model.training.listening import listening_loss
-from model.training.packed_calls import forward_packed, pack
+from model.training.packed_calls import filled_up, forward_packed, pack
 from model.training.typed_twins import twin_loss, typed_twin
 
 PREFIXES = (
@@ -116,13 +116,13 @@ class JointStage:
         wanted = places.wanted.to(device)
         hidden = forward_packed(self._model.llm, embeddings, packing, wanted, probe, states)
         of_answers, of_asked, _, of_speakers = places.split(hidden)
-        logits, said = self._model.llm.logits(of_answers), places.said.to(device)
+        logits, said = self._logits(of_answers), places.said.to(device)
         text = F.cross_entropy(logits, said)
         right = (logits.argmax(-1) == said).float().mean()
         losses = {"text": text, "text_accuracy": right, "loss": text}
         if len(of_asked):
             expected = places.expected.to(device)
-            losses["asked"] = F.cross_entropy(self._model.llm.logits(of_asked), expected)
+            losses["asked"] = F.cross_entropy(self._logits(of_asked), expected)
         if listened:
             losses["listening"] = listened[0]
         if settings.twin_weight or settings.word_twin_weight:
@@ -183,9 +183,12 @@ class JointStage:
         states: list[Tensor] = []
         wanted = places.wanted.to(device)
         hidden = forward_packed(self._model.llm, embeddings, packing, wanted, states=states)
-        logits = self._model.llm.logits(places.split(hidden)[0])
+        logits = self._logits(places.split(hidden)[0])
         right = (logits.argmax(-1) == places.said.to(device)).nonzero()[:, 0]
         return [places.split(state) for state in states], right
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        return self._model.llm.logits(filled_up(hidden))[: len(hidden)]
 
     def embed(self, sequences: Sequence[CallSequence]) -> Tensor:
         """Embeddings ``[N, E]`` of all calls' positions one after another, features in place of

@@ -26,7 +26,9 @@ Probe = Callable[[int, Tensor, Tensor], None]
 """``(layer, queries [N, Hq, D], keys [N, Hkv, D])``, rotated: looks at attention."""
 BLOCK = 256
 """A batch is filled up to a multiple of so many positions, which are idle: products of bfloat16 are
-compiled for every new size, which took as long as the products themselves."""
+compiled for every new size, which took as long as the products themselves, and are kept."""
+ROWS_BLOCK = 64
+"""Likewise of the positions of which something is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,11 @@ def pack(sequences: Sequence[CallSequence]) -> Packing:
     )
 
 
+def filled_up(rows: Tensor) -> Tensor:
+    """Rows ``[R, ...]`` and idle ones, zeros, up to a multiple of ``ROWS_BLOCK``."""
+    return F.pad(rows, (*(0, 0) * (rows.ndim - 1), 0, -len(rows) % ROWS_BLOCK))
+
+
 def forward_packed(
     model: LanguageModel,
     embeddings: Tensor,
@@ -138,6 +145,8 @@ def forward_packed(
     positions = packing.positions.to(device)
     table = model.rotary_to(int(packing.positions.max()) + 1, device)
     n_idle = -len(positions) % BLOCK
+    n_wanted, last = len(wanted), len(stack.layers) - 1
+    asked = filled_up(wanted)
     rotation = table.rows(F.pad(positions, (0, n_idle)), embeddings.dtype)
     x = F.pad(embeddings, (0, 0, 0, n_idle))
     masks = _masks(packing, device)
@@ -150,13 +159,13 @@ def forward_packed(
         if probe is not None:
             probe(index, queries, keys)
         attended = F.pad(_attend(queries, keys, values, packing, masks), (0, 0, 0, n_idle))
-        if index == len(stack.layers) - 1:
-            x, attended = x[wanted], attended[wanted]
+        if index == last:
+            x, attended = x[asked], attended[asked]
         x = x + attention.o_proj(attended)
         x = x + layer.mlp(layer.post_attention_layernorm(x))
         if states is not None:
-            states.append(x if index == len(stack.layers) - 1 else x[wanted])
-    return stack.norm(x)
+            states.append(x[:n_wanted] if index == last else x[wanted])
+    return stack.norm(x[:n_wanted])
 
 
 def _masks(packing: Packing, device: torch.device) -> list[DenseMask]:

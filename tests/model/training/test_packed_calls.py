@@ -12,7 +12,7 @@ from model.omni import OmniModel
 from model.training.batches import Call, CallTurn
 from model.training.joint_sequence import CallLayout, CallSequence
 from model.training.joint_stage import JointStage
-from model.training.packed_calls import Packing, forward_packed, pack
+from model.training.packed_calls import ROWS_BLOCK, Packing, filled_up, forward_packed, pack
 from tests.model.training.call_in_steps import CallInSteps
 from tests.model.training.tiny_calls import audio_call, typed_call, video_call
 from tests.model.training.tiny_training import fresh_model
@@ -84,3 +84,11 @@ def test_only_what_is_wanted_comes_out_with_the_same_gradient() -> None:
     assert gradients[0].keys() == gradients[1].keys() and len(gradients[0]) > 20
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][name], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, ROWS_BLOCK - 1, ROWS_BLOCK, ROWS_BLOCK + 1])
+def test_rows_are_filled_up_with_idle_ones(count: int) -> None:
+    rows = torch.ones(count, 3)
+    filled = filled_up(rows)
+    assert len(filled) % ROWS_BLOCK == 0 and len(filled) - count < ROWS_BLOCK
+    assert torch.equal(filled[:count], rows) and not filled[count:].any()
