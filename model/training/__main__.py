@@ -1,4 +1,4 @@
-"""``python -m model.training``: begin a checkpoint, train a stage, put runs together, ship.
+"""``python -m model.training``: begin a checkpoint, train a stage, put runs together, deepen, ship.
 
     python -m model.training begin --shape pocket --out runs/start
     python -m model.training codec --from runs/start --data runs/data/waves --out runs/codec \\
@@ -32,6 +32,7 @@ from model.training.export import (
     ship,
     write_checkpoint,
 )
+from model.training.growth import deepen_audio_encoder
 from model.training.optimizers import OptimizerName
 from model.training.shards import write_data
 from model.training.stage_command import train
@@ -60,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--seed", type=int, default=0)
     merge = commands.add_parser("merge", help="put what several runs trained into one checkpoint")
     merge.add_argument("--part", type=Path, action="append", required=True, help="run folder")
+    deepen = commands.add_parser("deepen", help="give the audio encoder more layers")
+    deepen.add_argument("--audio-layers", type=int, required=True, help="of the deeper encoder")
     shipped = commands.add_parser("ship", help="write the checkpoint that is shipped, in bfloat16")
     shipped.add_argument(
         "--voice",
@@ -68,9 +71,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=FILE",
         help="recording of a voice clients can name; may be repeated; else those of --from",
     )
-    for command in (merge, shipped):
+    for command in (merge, deepen, shipped):
         command.add_argument("--from", dest="start", type=Path, required=True)
-    for command in (begin, data, merge, shipped):
+    for command in (begin, data, merge, deepen, shipped):
         command.add_argument("--out", type=Path, required=True)
     return top
 
@@ -124,6 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             write_data(options.out, open_data(options.data, options.seed), options.count)
         case "merge":
             model = put_together(options.start, [part_of(run) for run in options.part])
+            write_checkpoint(model, options.out, options.start, torch.float32)
+        case "deepen":
+            model = deepen_audio_encoder(load_for_training(options.start), options.audio_layers)
             write_checkpoint(model, options.out, options.start, torch.float32)
         case "ship":
             voices = dict(options.voice) if options.voice else None

@@ -33,12 +33,14 @@ def test_fresh_weights_are_trained_merged_and_shipped(
         "codec --from start --data waves --out codec --steps 2 --warmup-steps 1 --held-out waves",
         "codec --from start --data waves --out codec --steps 2 --warmup-steps 1 --budget-s 99",
         "merge --from start --part codec --out merged",
-        "ship --from merged --out pocket --voice clara=a.flac --voice alan=b.wav",
+        "deepen --from merged --audio-layers 3 --out deeper",
+        "ship --from deeper --out pocket --voice clara=a.flac --voice alan=b.wav",
     ):
         command_line.main(line.split())
     assert (tmp_path / "codec/curves.png").exists()
     assert "held_out_mel_l1" in (tmp_path / "codec/log.jsonl").read_text()
-    assert load_checkpoint(tmp_path / "pocket", "cpu").config.trained
+    shipped = load_checkpoint(tmp_path / "pocket", "cpu").config
+    assert shipped.trained and shipped.audio.encoder_layers == 3
     voices = load_voices(tmp_path / "pocket")
     assert {name: len(pcm) for name, pcm in voices.items()} == {"alan": 48_000, "clara": 32_000}
     command_line.main(["ship", "--from", "pocket", "--out", "again"])
