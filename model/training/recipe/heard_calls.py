@@ -76,19 +76,21 @@ KINDS: Mapping[str, Kind] = {
     "written_down": Kind(0.02, 26),
     "dictated": Kind(0.03, 26),
     "described": Kind(0.01, 24),
-    "heard": Kind(0.16, 13),
-    "retold": Kind(0.12, 12),
+    "heard": Kind(0.14, 13),
+    "retold": Kind(0.10, 12),
     "seen": Kind(0.09, 13),
-    "quizzed": Kind(0.02, 5),
-    "drilled": Kind(0.18, 8),
+    "quizzed": Kind(0.02, 4),
+    "drilled": Kind(0.16, 8),
     "recalled": Kind(0.05, 12),
     "cups": Kind(0.08, 9),
     "changes": Kind(0.06, 10),
+    "aloud": Kind(0.06, 4),
     "watched": Kind(0.02, 12),
 }
 """Typed talk, and about what was said before; words, spoken questions and pictures to be written
-down; spoken calls; calls with a camera; quizzes about what is seen, drills, and games about what
-was seen before. What is dictated and retold was put together from single words."""
+down; spoken calls; calls with a camera; quizzes about what is seen, drills, games about what was
+seen before, and both of them aloud. What is dictated, retold or asked aloud was put together from
+single words."""
 
 
 @dataclass(frozen=True)
@@ -155,21 +157,24 @@ class CallBatches(BatchesByStep[CallBatch]):
         return self._voiced(self._spoken(written_call(script), rng), script, rng)
 
     def _spoken(self, call: Call, rng: Random) -> Call:
-        """A typed call whose questions are heard, as far as their words are known."""
-        return replace(call, turns=tuple(self._spoken_turn(turn, rng) for turn in call.turns))
+        """A typed call whose questions are heard, as far as their words are known; what is in view
+        stays there while somebody speaks."""
+        turns, in_view = [], None
+        for turn in call.turns:
+            shown = [u.image_vectors for u in turn.units if u.image_vectors is not None]
+            in_view = shown[-1] if shown else in_view
+            turns.append(self._spoken_turn(turn, in_view, rng))
+        return replace(call, turns=tuple(turns))
 
-    def _spoken_turn(self, turn: CallTurn, rng: Random) -> CallTurn:
+    def _spoken_turn(self, turn: CallTurn, in_view: np.ndarray | None, rng: Random) -> CallTurn:
         question = normal(turn.typed or "")
         if not self.material.words.knows(question):
             return turn
         said = self.material.words.say(question, rng)
         heard = _heard_units(units_of(said.vectors), rng)
-        *before, last = turn.units or (CallUnit(),)
-        # What is in view stays there while somebody speaks.
-        heard = tuple(replace(unit, image_vectors=last.image_vectors) for unit in heard)
         return replace(
             turn,
-            units=(*before, *heard),
+            units=(*turn.units[:-1], *(replace(unit, image_vectors=in_view) for unit in heard)),
             typed=None,
             asked_about=(),
             spoken=question,
@@ -218,6 +223,10 @@ class CallBatches(BatchesByStep[CallBatch]):
         script = typed_again(seed)
         alone = replace(script, turns=(script.turns[index],))
         return self._of_training(alone, seed, rng, typed=True, first_turn=index)
+
+    def _aloud(self, rng: Random) -> Call:
+        draw = rng.choice((self._drilled, self._recalled, self._cups, self._changes))
+        return self._spoken(draw(rng), rng)
 
     # --- calls of training, as they were encoded
 

@@ -123,6 +123,15 @@ def test_a_thing_stays_in_view_while_it_is_asked_about() -> None:
         assert len({unit.image_vectors is None for unit in heard}) <= 1
 
 
+def test_what_is_asked_aloud_is_seen_all_the_while() -> None:
+    turns = [turn for call in calls("aloud", 12) for turn in call.turns]
+    spoken = [turn for turn in turns if turn.spoken]
+    assert spoken, "of few words, few questions are known"
+    for turn in spoken:
+        assert all(unit.image_vectors is not None for unit in turn.units)
+        assert turn.units[-1].audio_vectors is not None
+
+
 def test_quizzes_ask_several_questions_about_what_they_show() -> None:
     for name in ("quizzed", "drilled", "recalled", "cups", "changes"):
         made = calls(name, 4)
