@@ -146,7 +146,7 @@ def forward_packed(
     table = model.rotary_to(int(packing.positions.max()) + 1, device)
     n_idle = -len(positions) % BLOCK
     n_wanted, last = len(wanted), len(stack.layers) - 1
-    asked = filled_up(wanted)
+    rows = filled_up(wanted)
     rotation = table.rows(F.pad(positions, (0, n_idle)), embeddings.dtype)
     x = F.pad(embeddings, (0, 0, 0, n_idle))
     masks = _masks(packing, device)
@@ -160,7 +160,7 @@ def forward_packed(
             probe(index, queries, keys)
         attended = F.pad(_attend(queries, keys, values, packing, masks), (0, 0, 0, n_idle))
         if index == last:
-            x, attended = x[asked], attended[asked]
+            x, attended = x[rows], attended[rows]
         x = x + attention.o_proj(attended)
         x = x + layer.mlp(layer.post_attention_layernorm(x))
         if states is not None:

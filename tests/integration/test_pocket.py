@@ -39,8 +39,8 @@ FLOORS: Mapping[str, float] = {
     "unheard": 60.0,
 }
 """Right answers in percent, at least: a little below what the shipped checkpoint reaches here (100,
-92.3, 90, 80, 86.7 and 73.3). Of the last three there are ten to fifteen questions: another processor's
-rounding may cost seven or ten.
+92.3, 90, 80, 86.7 and 73.3). Of the last three there are ten to fifteen questions: another
+processor's rounding may cost seven or ten.
 
 What it is to reach are the bars of ``server/evaluation/measures.py``: 98, 97, 95, 90, 95 and 85. It
 talks in writing, and understands most of what is said to it. A checkpoint that understands more

@@ -35,8 +35,6 @@ WORDY_SHARES: dict[Group, float] = {
 """How often a call without a camera is asked about each; about pictures, that there is none."""
 REPEATED_SHARE = 0.1
 """How often something is to be repeated instead: no other answer is as long and as new."""
-
-
 MAX_ECHOES = 3
 """Questions about what was said before, in a call that is about nothing else."""
 

@@ -1,7 +1,7 @@
 """Drills: typed calls in which one kind of question is asked again and again, of other pictures.
 
-One skill at a time is learnt soon; among two dozen it may not be found at all. Whether a thing is
-there was guessed after 6,600 such questions within quizzes, and known after 100 steps of them
+One skill at a time is learnt soon; among a dozen it may not be found at all. Whether a thing is
+there was guessed after some 6,600 such questions within quizzes, and known after 80 steps of them
 alone. And of one picture the same question has the same answer: from the second time on, it is
 read off the first, not off the picture.
 """

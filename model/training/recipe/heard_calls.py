@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 
-from model.training.batches import Call, CallBatch, CallTurn, CallUnit, PromptMode
+from model.training.batches import Call, CallBatch, CallTurn, CallUnit, PromptMode, SeenWord
 from model.training.domain.call_script import CallScript
 from model.training.domain.exchange import Split, normal
 from model.training.domain.written_calls import echoing_script, silent_script, written_call
@@ -157,12 +157,16 @@ class CallBatches(BatchesByStep[CallBatch]):
         return self._voiced(self._spoken(written_call(script), rng), script, rng)
 
     def _spoken(self, call: Call, rng: Random) -> Call:
-        """A typed call whose questions are heard, as far as their words are known; what is in view
-        stays there while somebody speaks."""
+        """A typed call whose questions are heard, as far as their words are known.
+
+        What is in view stays there while somebody speaks, so that pictures before it are longer
+        ago than they were: nothing is guided to them any more.
+        """
         turns, in_view = [], None
         for turn in call.turns:
             shown = [u.image_vectors for u in turn.units if u.image_vectors is not None]
             in_view = shown[-1] if shown else in_view
+            turn = replace(turn, seen=_in_view(turn.seen), asked_about=_in_view(turn.asked_about))
             turns.append(self._spoken_turn(turn, in_view, rng))
         return replace(call, turns=tuple(turns))
 
@@ -289,6 +293,10 @@ def _shortened(script: CallScript, rng: Random) -> CallScript:
     if rng.random() >= SHORTENED_SHARE:
         return script
     return replace(script, turns=script.turns[: rng.randint(1, SHORT_TURNS)])
+
+
+def _in_view(words: Sequence[SeenWord]) -> tuple[SeenWord, ...]:
+    return tuple(word for word in words if word.pictures_ago == 0)
 
 
 def _heard_units(units: Sequence[np.ndarray], rng: Random) -> tuple[CallUnit, ...]:

@@ -130,6 +130,8 @@ def test_what_is_asked_aloud_is_seen_all_the_while() -> None:
     for turn in spoken:
         assert all(unit.image_vectors is not None for unit in turn.units)
         assert turn.units[-1].audio_vectors is not None
+    looks = [word for turn in turns for word in (*turn.seen, *turn.asked_about)]
+    assert looks and all(word.pictures_ago == 0 for word in looks), "older ones are further away"
 
 
 def test_quizzes_ask_several_questions_about_what_they_show() -> None:
