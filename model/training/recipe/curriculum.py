@@ -14,8 +14,7 @@ from random import Random
 from model.training.batches import Call, CallBatch
 from model.training.recipe.call_material import CallMaterial
 from model.training.recipe.heard_calls import seen_anew
-from model.training.recipe.quizzes import recalled_call
-from model.training.recipe.watching import changes_call, cups_call
+from model.training.recipe.watching import GAME_CALLS
 from model.training.speech_data.speech_batches import BatchesByStep
 
 AGAIN_SHARE = 0.35
@@ -27,7 +26,7 @@ class Skill:
     """What a few dozen steps are about."""
 
     name: str
-    """A game, or what is drilled."""
+    """One of ``GAME_CALLS``, or of what is drilled."""
     n_steps: int
     n_calls: int
     """Of a batch."""
@@ -66,16 +65,10 @@ class SkillBatches(BatchesByStep[CallBatch]):
         return CallBatch(tuple(self._call(skill, rng) for _ in range(skill.n_calls)))
 
     def _call(self, skill: Skill, rng: Random) -> Call:
-        shown = self.material.shown
-        match skill.name:
-            case "cups":
-                call = cups_call(shown, rng)
-            case "changes":
-                call = changes_call(shown, rng)
-            case "recalled":
-                call = recalled_call(shown.singles, shown.nothing, rng)
-            case _:
-                call = self.material.drills.call(rng, skill.drilled)
+        if skill.drilled:
+            call = self.material.drills.call(rng, skill.drilled)
+        else:
+            call = GAME_CALLS[skill.name](self.material.shown, rng)
         return seen_anew(call, rng)
 
 

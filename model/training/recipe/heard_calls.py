@@ -22,9 +22,9 @@ from model.training.recipe.encoded_calls import (
 )
 from model.training.recipe.looking import words_seen
 from model.training.recipe.questions import training_call
-from model.training.recipe.quizzes import quizzed_call, recalled_call
+from model.training.recipe.quizzes import quizzed_call
 from model.training.recipe.replies import style_number
-from model.training.recipe.watching import changes_call, cups_call
+from model.training.recipe.watching import GAME_CALLS
 from model.training.recipe.word_bank import units_of
 from model.training.scenes.scene import EMPTY
 from model.training.speech_data.reply_voices import REPLY_VOICES
@@ -213,14 +213,16 @@ class CallBatches(BatchesByStep[CallBatch]):
     # --- seen before
 
     def _recalled(self, rng: Random) -> Call:
-        shown = self.material.shown
-        return seen_anew(recalled_call(shown.singles, shown.nothing, rng), rng)
+        return self._game("recalled", rng)
 
     def _cups(self, rng: Random) -> Call:
-        return seen_anew(cups_call(self.material.shown, rng), rng)
+        return self._game("cups", rng)
 
     def _changes(self, rng: Random) -> Call:
-        return seen_anew(changes_call(self.material.shown, rng), rng)
+        return self._game("changes", rng)
+
+    def _game(self, name: str, rng: Random) -> Call:
+        return seen_anew(GAME_CALLS[name](self.material.shown, rng), rng)
 
     def _watched(self, rng: Random) -> Call:
         seed, index = rng.choice(self.material.watched)

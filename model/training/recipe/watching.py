@@ -16,7 +16,7 @@ from random import Random
 from model.training.batches import Call
 from model.training.domain.exchange import Exchange, SceneNeed, Split
 from model.training.domain.memory_questions import MAX_SWAPS, ball_exchange, changed_exchange
-from model.training.recipe.quizzes import Picture, Quiz
+from model.training.recipe.quizzes import Picture, Quiz, recalled_call
 from model.training.scenes.scene import SIZES, Cups, SceneObject
 from model.training.scenes.scene_sampler import (
     CHANGES,
@@ -247,3 +247,15 @@ def _ask(quiz: Quiz, draw: Callable[[], Exchange]) -> None:
         if exchange.split is Split.TRAIN:
             quiz.ask(exchange)
             return
+
+
+def _recalled_call(watched: WatchedPictures, rng: Random) -> Call:
+    return recalled_call(watched.singles, watched.nothing, rng)
+
+
+GAME_CALLS: Mapping[str, Callable[[WatchedPictures, Random], Call]] = {
+    "recalled": _recalled_call,
+    "cups": cups_call,
+    "changes": changes_call,
+}
+"""Everything that asks what was seen before, by its name among the kinds of batches."""
