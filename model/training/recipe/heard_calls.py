@@ -82,6 +82,7 @@ KINDS: Mapping[str, Kind] = {
     "quizzed": Kind(0.02, 4),
     "drilled": Kind(0.16, 8),
     "recalled": Kind(0.05, 12),
+    "counted": Kind(0.04, 24),
     "cups": Kind(0.08, 9),
     "changes": Kind(0.06, 10),
     "aloud": Kind(0.06, 4),
@@ -215,6 +216,9 @@ class CallBatches(BatchesByStep[CallBatch]):
     def _recalled(self, rng: Random) -> Call:
         return self._game("recalled", rng)
 
+    def _counted(self, rng: Random) -> Call:
+        return self._game("counted", rng)
+
     def _cups(self, rng: Random) -> Call:
         return self._game("cups", rng)
 
@@ -231,7 +235,8 @@ class CallBatches(BatchesByStep[CallBatch]):
         return self._of_training(alone, seed, rng, typed=True, first_turn=index)
 
     def _aloud(self, rng: Random) -> Call:
-        draw = rng.choice((self._drilled, self._recalled, self._cups, self._changes))
+        games = (self._recalled, self._counted, self._cups, self._changes)
+        draw = rng.choice((self._drilled, *games))
         return self._spoken(draw(rng), rng)
 
     # --- calls of training, as they were encoded

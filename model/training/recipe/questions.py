@@ -76,6 +76,12 @@ def heard_questions(seed: int) -> TrainingData:
     return TrainingData(EasyFirst(easy, varied), n_phones=len(PHONES))
 
 
+def varied_questions(seed: int) -> TrainingData:
+    """The same without an easy beginning, for an encoder that hears already."""
+    varied = HearingBatches(question_requests(), question_clips().read, seed)
+    return TrainingData(varied, n_phones=len(PHONES))
+
+
 def unseen_questions(seed: int) -> TrainingData:
     """Sentences that training has not heard, in its voices: held out from the audio encoder's
     data."""

@@ -15,7 +15,12 @@ import numpy as np
 from model.training.batches import Call, CallTurn, CallUnit
 from model.training.domain.call_script import style_seed
 from model.training.domain.exchange import Exchange, SceneNeed, Split
-from model.training.domain.memory_questions import TALK_MEMORY, recall_exchange
+from model.training.domain.memory_questions import (
+    MAX_SHOWN,
+    TALK_MEMORY,
+    how_many_exchange,
+    recall_exchange,
+)
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.domain.typed_text import typed
 from model.training.recipe.looking import words_seen
@@ -35,6 +40,12 @@ STAYS_SHARE = 0.3
 """How many of them stay for a second picture."""
 GAP_SHARE = 0.15
 """After how many of them there is nothing."""
+COUNTED_STAYS = (1, 1, 2)
+"""For how many seconds a thing stays that is one of some to be counted."""
+COUNTED_ON_THE_WAY_SHARE = 0.15
+"""After how many of them it is asked how many there were up to now."""
+COUNTED_GONE_SHARE = 0.3
+"""At the end of how many such calls nothing is in view any more."""
 _PLAIN = ("see_colour", "see_shape", "see_size", "see_place")
 _BETWEEN = tuple(question for question in PICTURE_QUESTIONS if question.name in _PLAIN)
 
@@ -154,6 +165,36 @@ def recalled_call(singles: Sequence[Picture], nothing: Sequence[Picture], rng: R
         if exchange.split is Split.TRAIN:
             quiz.ask(exchange)
     return quiz.call()
+
+
+def counted_call(singles: Sequence[Picture], nothing: Sequence[Picture], rng: Random) -> Call:
+    """Things shown one after another, and how many there were.
+
+    Args:
+        singles: Pictures of one thing each, of many colours and shapes.
+        nothing: Pictures of nothing, at least one.
+        rng: Of everything drawn.
+    """
+    quiz = Quiz(rng)
+    shown = _unlike(singles, rng.randint(1, MAX_SHOWN), rng)
+    for count, picture in enumerate(shown, 1):
+        for _ in range(rng.choice(COUNTED_STAYS)):
+            quiz.show(picture)
+        if count < len(shown) and rng.random() < COUNTED_ON_THE_WAY_SHARE:
+            _ask_how_many(quiz, count)
+        if rng.random() < GAP_SHARE:
+            quiz.show(rng.choice(nothing))
+    quiz.show(rng.choice(nothing) if rng.random() < COUNTED_GONE_SHARE else shown[-1])
+    _ask_how_many(quiz, len(shown))
+    return quiz.call()
+
+
+def _ask_how_many(quiz: Quiz, count: int) -> None:
+    while True:
+        exchange = how_many_exchange(quiz.rng, count, SceneNeed(quiz.in_view))
+        if exchange.split is Split.TRAIN:
+            quiz.ask(exchange)
+            return
 
 
 def _unlike(singles: Sequence[Picture], count: int, rng: Random) -> list[Picture]:

@@ -16,7 +16,7 @@ from random import Random
 from model.training.batches import Call
 from model.training.domain.exchange import Exchange, SceneNeed, Split
 from model.training.domain.memory_questions import MAX_SWAPS, ball_exchange, changed_exchange
-from model.training.recipe.quizzes import Picture, Quiz, recalled_call
+from model.training.recipe.quizzes import Picture, Quiz, counted_call, recalled_call
 from model.training.scenes.scene import SIZES, Cups, SceneObject
 from model.training.scenes.scene_sampler import (
     CHANGES,
@@ -249,12 +249,17 @@ def _ask(quiz: Quiz, draw: Callable[[], Exchange]) -> None:
             return
 
 
+def _counted_call(watched: WatchedPictures, rng: Random) -> Call:
+    return counted_call(watched.singles, watched.nothing, rng)
+
+
 def _recalled_call(watched: WatchedPictures, rng: Random) -> Call:
     return recalled_call(watched.singles, watched.nothing, rng)
 
 
 GAME_CALLS: Mapping[str, Callable[[WatchedPictures, Random], Call]] = {
     "recalled": _recalled_call,
+    "counted": _counted_call,
     "cups": cups_call,
     "changes": changes_call,
 }

@@ -28,6 +28,15 @@ RATES = (0.85, 1.0, 1.0, 1.15)
 """Tempos asked of the synthesizer; few, so that clips are found in the cache again."""
 PITCHES = (0.88, 1.0, 1.0, 1.12)
 """Heights asked of the synthesizer."""
+RAISED_VOICES = frozenset({"flite/awb", "flite/kal16"})
+"""Men whose programs speak as high as asked. All recorded people that training hears are men; what
+a woman or a child sounds like, it knows from them alone and from the formant synthesizer."""
+RAISED_SHARE = 0.4
+"""Share of their callers that speak as a woman or a child does."""
+RAISED_PITCHES = (1.4, 1.6, 1.8)
+"""Heights asked of the synthesizer for them."""
+RAISED_TRACT = (1.02, 1.25)
+"""Their formant frequencies."""
 HISS_DB = (-78.0, -58.0)
 """Noise of a microphone in a quiet room, in dB of full scale."""
 KEPT_EDGE_S = 0.15
@@ -59,13 +68,24 @@ def draw_caller(
     voices: Sequence[Voice], ranges: AugmentationRanges, rng: np.random.Generator
 ) -> Caller:
     """Draw who calls."""
-    return Caller(
+    caller = Caller(
         voice=draw_voice(voices, rng).name,
         rate=float(rng.choice(RATES)),
         pitch=float(rng.choice(PITCHES)),
         recipe=draw_recipe(ranges, rng),
         hiss_db=float(rng.uniform(*HISS_DB)),
     )
+    raised = rng.uniform() < RAISED_SHARE and caller.voice in RAISED_VOICES
+    pitch = float(rng.choice(RAISED_PITCHES))
+    if not raised:
+        return caller
+    return replace(caller, pitch=pitch, recipe=raised_recipe(caller.recipe, rng))
+
+
+def raised_recipe(recipe: Recipe, rng: np.random.Generator) -> Recipe:
+    """What is done to the speech of a man who speaks as a woman or a child does: the synthesizer
+    has raised the voice, the vocal tract gets shorter."""
+    return replace(recipe, pitch=1.0, tract=float(np.exp(rng.uniform(*np.log(RAISED_TRACT)))))
 
 
 def requests_of(script: CallScript, caller: Caller) -> list[SpeechRequest]:

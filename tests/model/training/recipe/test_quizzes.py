@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from model.training.batches import Call
 from model.training.domain.domain import intent_named
 from model.training.domain.exchange import Split, normal, split_of
+from model.training.domain.numbers import word_of
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.recipe.quizzes import (
     Picture,
     Quiz,
+    counted_call,
     quiz_scene,
     quizzed_call,
     recalled_call,
@@ -135,3 +138,25 @@ def test_what_was_shown_first_and_last_is_recalled() -> None:
                 recalled.add("last")
                 assert normal(turn.reply) == colours[-1]
     assert recalled == {"first", "second", "last"}
+
+
+def test_things_are_counted_however_long_they_stay() -> None:
+    singles = [
+        picture(thing(colour, shape), 1.0 + number)
+        for number, (colour, shape) in enumerate(zip(COLOURS, SHAPES, strict=False))
+    ]
+    nothing, counts, stayed, gaps, on_the_way = 0.0, set(), 0, 0, 0
+    for number in range(60):
+        call = counted_call(singles, [picture(EMPTY, nothing)], Random(number))
+        shown: list[float] = []
+        for turn in call.turns:
+            assert turn.typed and split_of(turn.typed) is Split.TRAIN
+            shown += pictures_of(Call((turn,)))
+            count = len(set(shown) - {nothing})
+            assert word_of(count) in normal(turn.reply).split()
+        counts.add(count)
+        stayed += any(one == other != nothing for one, other in pairwise(shown[:-1]))
+        gaps += nothing in shown[:-1]
+        on_the_way += len(call.turns) > 1
+    assert counts == {1, 2, 3, 4, 5}
+    assert min(stayed, gaps, on_the_way) > 5

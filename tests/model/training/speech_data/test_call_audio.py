@@ -12,6 +12,9 @@ from model.training.domain.call_script import CallScript, CallTurn, compose_call
 from model.training.domain.exchange import SoundKind, Split
 from model.training.speech_data.augmentation import AugmentationRanges, Recipe
 from model.training.speech_data.call_audio import (
+    RAISED_PITCHES,
+    RAISED_TRACT,
+    RAISED_VOICES,
     Caller,
     draw_caller,
     requests_of,
@@ -109,3 +112,17 @@ def test_the_same_seeds_give_the_same_units() -> None:
     second = turn_units(turn, caller, speak, rng())
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one.samples, other.samples)
+
+
+def test_some_men_who_can_speak_as_women_and_children_do() -> None:
+    draw = rng()
+    callers = [
+        draw_caller(voices_for(Role.HEAR_TRAIN), AugmentationRanges(), draw) for _ in range(600)
+    ]
+    raised = [caller for caller in callers if caller.pitch in RAISED_PITCHES]
+    able = [caller for caller in callers if caller.voice in RAISED_VOICES]
+    assert {caller.voice for caller in raised} == RAISED_VOICES
+    assert 0.25 < len(raised) / len(able) < 0.55
+    for caller in raised:
+        assert caller.recipe.pitch == 1.0, "the synthesizer has raised it already"
+        assert RAISED_TRACT[0] <= caller.recipe.tract <= RAISED_TRACT[1]

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from model.training.batches import HeardBatch
-from model.training.speech_data.augmentation import CLEAN
+from model.training.speech_data import speech_batches
+from model.training.speech_data.augmentation import CLEAN, Recipe, apply_recipe
 from model.training.speech_data.cache import ClipCache
+from model.training.speech_data.call_audio import RAISED_PITCHES, RAISED_TRACT
 from model.training.speech_data.clips import Clip
 from model.training.speech_data.phones import PHONE_INDEX
 from model.training.speech_data.speech_batches import (
@@ -58,6 +60,20 @@ def test_a_batch_depends_on_its_step_alone() -> None:
     assert not np.array_equal(first.clips[0].units[0], second.clips[0].units[0])
     other = HearingBatches(REQUESTS, speak, seed=2, batch_s=5.0).batch(0)
     assert not np.array_equal(first.clips[0].units[0], other.clips[0].units[0])
+
+
+def test_a_voice_that_was_raised_is_not_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Recipe] = []
+
+    def note(clip: Clip, recipe: Recipe, rng: np.random.Generator) -> Clip:
+        done.append(recipe)
+        return apply_recipe(clip, recipe, rng)
+
+    monkeypatch.setattr(speech_batches, "apply_recipe", note)
+    raised = SpeechRequest("flite/awb", "ah", pitch=RAISED_PITCHES[1])
+    HearingBatches([raised], lambda _: toy_clip(), seed=1, batch_s=20.0).batch(0)
+    assert len(done) > 5 and {recipe.pitch for recipe in done} == {1.0}
+    assert all(RAISED_TRACT[0] <= recipe.tract <= RAISED_TRACT[1] for recipe in done)
 
 
 def test_turns_that_are_too_long_are_left_out() -> None:
