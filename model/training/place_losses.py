@@ -1,4 +1,5 @@
-"""What is to be told of every place of a picture, of which most are empty."""
+"""What is to be told of every place of a picture, and of every kind of thing: most places are
+empty, and of most kinds there is none."""
 
 from __future__ import annotations
 
@@ -8,21 +9,24 @@ from torch import Tensor
 from model.training.batches import IGNORED
 
 NOTHING_WEIGHT = 0.3
-"""Of the places without a thing, which are most places, against those with one."""
+"""Of the places without a thing, which are most places, against those with one; so of kinds."""
 
 
-def place_losses(scores: Tensor, targets: Tensor) -> tuple[list[Tensor], Tensor]:
+def place_losses(
+    scores: Tensor, targets: Tensor, nothing: int | None = None
+) -> tuple[list[Tensor], Tensor]:
     """Mean cross-entropies of the places with a thing and of those without, the latter weighted.
 
     Args:
-        scores: ``[P, classes]``; the last class is nothing.
+        scores: ``[P, classes]``.
         targets: Int64 ``[P]``, ``IGNORED`` where nobody knows.
+        nothing: The class of a place without a thing; the last one where none is given.
 
     Returns:
         One loss for each of the two there is any place of, and which places have a thing,
         bool ``[P]``.
     """
-    nothing = scores.shape[1] - 1
+    nothing = scores.shape[1] - 1 if nothing is None else nothing
     things = (targets != IGNORED) & (targets != nothing)
     losses = [
         weight * F.cross_entropy(scores[chosen], targets[chosen])

@@ -15,6 +15,7 @@ from model.training.batches import IGNORED, PictureBatch
 from model.training.named_places import NamedPlaces
 from model.training.picture_reader import PictureReader
 from model.training.place_losses import place_losses
+from model.training.scenes.picture_batches import NUMBER_QUESTIONS
 from model.training.scenes.scene import PLACES
 
 UNIT_SLICES = 1
@@ -107,7 +108,7 @@ class VisionEncoderStage:
             n_targets = int((targets != IGNORED).sum())
             if n_targets:
                 scores = of_all.float()
-                losses.append(F.cross_entropy(scores, targets, ignore_index=IGNORED))
+                losses.append(_answer_loss(question, scores, targets))
                 right = right + (scores.argmax(-1) == targets).sum()
                 counted += n_targets
         if not losses:
@@ -152,6 +153,18 @@ class VisionEncoderStage:
         targets = by_patch.transpose(0, 1, 3, 2, 4).reshape(*features.shape[:2], -1)
         wanted = torch.from_numpy(targets.astype(np.float32)).to(features.device)
         return F.binary_cross_entropy_with_logits(self._outline_heads[0](features).float(), wanted)
+
+
+def _answer_loss(question: str, scores: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy; of a number, of those that are there and those that are not by itself.
+
+    Of all 16 kinds a picture has two or three: where all counted the same, how many there are of
+    these was told right in 40 to 66 % of pictures of three to five things, and in 97 of two.
+    """
+    if not question.startswith(NUMBER_QUESTIONS):
+        return F.cross_entropy(scores, targets, ignore_index=IGNORED)
+    parts, _ = place_losses(scores, targets, nothing=0)
+    return torch.stack(parts).sum()
 
 
 def sample_grid(grid: np.ndarray, rows: int, columns: int) -> np.ndarray:

@@ -32,8 +32,9 @@ from model.training.speech_data.synthesizers import SpeechSynthesizer
 
 VECTORS_FILE = "vectors.npz"
 QUIZ_FILE = "quiz.npz"
-N_QUIZ_PICTURES = 8_000
-"""Besides the pictures of calls, in few of which there is more than one thing."""
+N_QUIZ_PICTURES = 12_000
+"""Besides the pictures of calls, in few of which there is more than one thing; the last third has
+three to five."""
 REFERENCES_FILE = "references.npz"
 SOUNDS_FOLDER = "sounds"
 WORDS_ONLY: Mapping[str, Kind] = {"typed": Kind(1.0, 24)}

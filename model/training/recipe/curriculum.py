@@ -36,13 +36,13 @@ class Skill:
 
 SKILLS = (
     Skill("there", 80, 9, {"see_there": 1}),
-    Skill("count", 80, 9, {"see_count_of": 2, "see_count": 1}),
+    Skill("count", 250, 9, {"see_count_of": 4, "see_all": 2, "see_count": 1}),
     Skill("related", 70, 9, {"see_is_related": 2, "see_neighbour": 1}),
-    Skill("cups", 120, 9),
+    Skill("cups", 300, 18),
     Skill("bigger", 60, 9, {"see_bigger": 1}),
-    Skill("all", 80, 9, {"see_all": 1}),
-    Skill("changes", 80, 10),
+    Skill("changes", 120, 10),
     Skill("recalled", 60, 12),
+    Skill("counted", 90, 28),
 )
 
 

@@ -4,10 +4,14 @@ One skill at a time is learnt soon; among a dozen it may not be found at all. Wh
 there was guessed after some 6,600 such questions within quizzes, and known after 80 steps of them
 alone. And of one picture the same question has the same answer: from the second time on, it is
 read off the first, not off the picture.
+
+Who counts is shown one thing as often as five: of all pictures there are, one in fifteen had more
+than two, and what was in them was told right half of the time.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from random import Random
 
@@ -21,7 +25,7 @@ QUESTIONS = 10
 DRILLED: Mapping[str, int] = {
     "see_there": 4,
     "see_count": 3,
-    "see_count_of": 4,
+    "see_count_of": 7,
     "see_bigger": 3,
     "see_is_related": 3,
     "see_neighbour": 2,
@@ -43,6 +47,8 @@ OF_ONE_PICTURE: Mapping[str, int] = {
     "see_colour_of": 2,
 }
 """How often a picture is asked about where it has several answers; once where it has one."""
+COUNTS = ("see_count", "see_count_of", "see_all")
+"""What is as likely asked of any number of things."""
 ECHO_SHARE = 0.1
 """How many of the questions are followed by one about what was just said."""
 NOTHING_SHARE = 0.08
@@ -59,8 +65,11 @@ class Drills:
         Args:
             pictures: Of all kinds.
         """
-        self._fitting = {
-            name: [p for p in pictures if not p.scene.is_empty and _KINDS[name].fits(p.scene)]
+        self._fitting: Mapping[str, Sequence[Sequence[Picture]]] = {
+            name: _groups(
+                [p for p in pictures if not p.scene.is_empty and _KINDS[name].fits(p.scene)],
+                by_number=name in COUNTS,
+            )
             for name in DRILLED
         }
         self._nothing = [picture for picture in pictures if picture.scene.is_empty]
@@ -87,7 +96,7 @@ class Drills:
     def _picture(self, name: str, rng: Random) -> Picture:
         if self._nothing and _KINDS[name].presupposes and rng.random() < NOTHING_SHARE:
             return rng.choice(self._nothing)
-        return rng.choice(self._fitting[name])
+        return rng.choice(rng.choice(self._fitting[name]))
 
     def _ask_about(self, picture: Picture, name: str, quiz: Quiz) -> None:
         quiz.show(picture)
@@ -97,3 +106,11 @@ class Drills:
                 quiz.ask(exchange)
                 if quiz.rng.random() < ECHO_SHARE:
                     quiz.ask_what_was_said()
+
+
+def _groups(pictures: Sequence[Picture], *, by_number: bool) -> list[list[Picture]]:
+    """The pictures, by how many things they have; in one group if that does not matter."""
+    groups: defaultdict[int, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        groups[len(picture.scene.objects) if by_number else 0].append(picture)
+    return list(groups.values())

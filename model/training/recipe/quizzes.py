@@ -26,7 +26,13 @@ from model.training.domain.typed_text import typed
 from model.training.recipe.looking import words_seen
 from model.training.scenes.looks import TRAIN_LOOKS
 from model.training.scenes.scene import EMPTY, Scene
+from model.training.scenes.scene_sampler import alike, mixed
 
+N_ANY = 8_000
+"""Quiz scenes of anything that can be asked about; those after them have several things."""
+SEVERAL = (3, 5)
+ALIKE_SHARE = 0.3
+"""How many scenes of several things have the same thing several times."""
 QUESTIONS_PER_PICTURE = (6, 14)
 SHOWN_AGAIN_SHARE = 0.2
 """Before how many of the later questions the picture is shown again."""
@@ -73,8 +79,13 @@ class QuizScene:
 def quiz_scene(number: int) -> QuizScene:
     """One of any number of scenes; the same for the same number."""
     rng = Random(f"quiz {number}")
-    scene = rng.choice(PICTURE_QUESTIONS).sample(rng)
+    scene = rng.choice(PICTURE_QUESTIONS).sample(rng) if number < N_ANY else _several(rng)
     return QuizScene(scene, rng.choice(TRAIN_LOOKS), style_seed(number, Split.TRAIN))
+
+
+def _several(rng: Random) -> Scene:
+    count = rng.randint(*SEVERAL)
+    return alike(rng, count) if rng.random() < ALIKE_SHARE else mixed(rng, count)
 
 
 @dataclass(slots=True)

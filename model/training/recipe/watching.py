@@ -28,10 +28,10 @@ from model.training.scenes.scene_sampler import (
 
 GAMES = (2, 3)
 """Of cups, in one call."""
-SWAP_WEIGHTS = (1, 5, 3, 2, 1)
+SWAP_WEIGHTS = (1, 3, 5, 3, 2)
 """How often a game has no swap, one, and so on to ``MAX_SWAPS``: a ball that moved twice is only
 found by who finds one that moved once. When all were as likely, half of the latter were found."""
-ASKED_ON_THE_WAY_SHARE = 0.4
+ASKED_ON_THE_WAY_SHARE = 0.25
 """After how many of the swaps the ball is asked for."""
 CHANGES_OF_A_CALL = (3, 6)
 GOES_ON_SHARE = 0.5

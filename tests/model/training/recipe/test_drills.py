@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from random import Random
 
@@ -13,7 +14,7 @@ from model.training.domain.exchange import Split, normal, split_of
 from model.training.domain.memory_questions import TALK_MEMORY
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.recipe import drills
-from model.training.recipe.drills import DRILLED, OF_ONE_PICTURE, QUESTIONS, Drills
+from model.training.recipe.drills import COUNTS, DRILLED, OF_ONE_PICTURE, QUESTIONS, Drills
 from model.training.recipe.quizzes import Picture, quiz_scene
 from model.training.scenes.scene import EMPTY
 
@@ -46,6 +47,18 @@ def test_a_call_asks_sentences_of_training_and_more_than_once() -> None:
         assert call.mode == "omni" and not call.foresees_typed
         assert len(call.turns) >= QUESTIONS and call.turns[0].units
         assert all(turn.typed and split_of(turn.typed) is Split.TRAIN for turn in call.turns)
+
+
+@pytest.mark.parametrize("kind", COUNTS)
+def test_one_thing_is_counted_as_often_as_five(kind: str) -> None:
+    numbers: Counter[int] = Counter()
+    for number in range(40):
+        turns = [turn for turn in DRILLS.call(Random(number), {kind: 1}).turns if turn.units]
+        shown = [int(mark(turn)) for turn in turns if mark(turn) >= 0]
+        numbers.update(len(PICTURES[index].scene.objects) for index in shown)
+    assert max(numbers.values()) < 1.5 * min(numbers.values()), "in one picture of ten is more"
+    fewest = {"see_count": 1, "see_count_of": 2, "see_all": 0}[kind]
+    assert set(numbers) == set(range(fewest, 6)), "of none are the cups"
 
 
 @pytest.mark.parametrize("kind", DRILLED)

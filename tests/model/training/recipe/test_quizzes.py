@@ -14,6 +14,7 @@ from model.training.domain.exchange import Split, normal, split_of
 from model.training.domain.numbers import word_of
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.recipe.quizzes import (
+    N_ANY,
     Picture,
     Quiz,
     counted_call,
@@ -64,6 +65,13 @@ def test_quiz_scenes_are_as_often_of_several_things() -> None:
     assert 100 < len(several) < 250
     assert {quiz.look for quiz in scenes} == set(TRAIN_LOOKS)
     assert all(quiz.style_seed % 2 == 0 for quiz in scenes), "odd ones are the evaluation's"
+
+
+def test_the_last_quiz_scenes_have_several_things_some_of_them_alike() -> None:
+    scenes = [quiz_scene(number).scene for number in range(N_ANY, N_ANY + 90)]
+    assert {len(scene.objects) for scene in scenes} == {3, 4, 5}
+    alike = [scene for scene in scenes if len({thing.name for thing in scene.objects}) == 1]
+    assert 10 < len(alike) < 45
 
 
 def test_a_quiz_shows_its_picture_first_and_asks_sentences_of_training() -> None:
