@@ -88,7 +88,9 @@ def labels_of(scene: Scene) -> dict[str, int]:
     labels["what there is"] = _THINGS if things else _NOTHING
     labels["count"] = len(things)
     for colour in COLOURS:
-        labels[f"{NUMBER_QUESTIONS}{colour} things"] = sum(thing.colour == colour for thing in things)
+        labels[f"{NUMBER_QUESTIONS}{colour} things"] = sum(
+            thing.colour == colour for thing in things
+        )
     for shape in SHAPES:
         labels[f"{NUMBER_QUESTIONS}{shape} shapes"] = sum(thing.shape == shape for thing in things)
     labels |= _place_labels(things) | _look_up_labels(things)

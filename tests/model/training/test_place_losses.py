@@ -26,3 +26,11 @@ def test_what_is_not_there_has_no_loss() -> None:
     assert len(place_losses(SCORES, torch.tensor([0, 1, IGNORED, IGNORED]))[0]) == 1
     losses, things = place_losses(SCORES, torch.full((4,), IGNORED))
     assert losses == [] and not things.any()
+
+
+def test_any_class_may_be_nothing() -> None:
+    losses, things = place_losses(SCORES, torch.tensor([0, 1, 0, IGNORED]), nothing=0)
+    assert things.tolist() == [False, True, False, False]
+    expected = F.cross_entropy(SCORES[1:2], torch.tensor([1]))
+    empty = NOTHING_WEIGHT * F.cross_entropy(SCORES[[0, 2]], torch.tensor([0, 0]))
+    torch.testing.assert_close(losses, [expected, empty])

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from model.pocket_checkpoint import POCKET_FOLDER
 from model.training.batches import IGNORED, PictureBatch
 from model.training.export import load_for_training
+from model.training.place_losses import NOTHING_WEIGHT
 from model.training.scenes.picture_batches import QUESTIONS, picture_batch
 from model.training.vision_encoder_stage import VisionEncoderStage, sample_grid
 from tests.model.training.tiny_training import first_loss, fresh_model, train
@@ -41,6 +43,21 @@ def test_a_batch_without_any_answer_is_refused() -> None:
     nothing = PictureBatch(pictures().images, {"count": np.full(6, IGNORED)})
     with pytest.raises(ValueError, match="no question"):
         stage.losses(nothing)
+
+
+def test_the_few_kinds_there_are_count_as_much_as_the_many_there_are_none_of() -> None:
+    counts = np.array([2, 0, 0, 0, 0, IGNORED])
+    losses = {}
+    for question in ("number of red things", "count"):
+        stage = VisionEncoderStage(fresh_model(), {question: 3})
+        (head,) = stage.module["reader"].heads
+        head.weight.data.zero_()
+        head.bias.data.copy_(torch.tensor([2.0, 0.0, 1.0]))
+        made = stage.losses(PictureBatch(pictures().images, {question: counts}))
+        losses[question] = float(made["loss"])
+    none, two = (-torch.tensor([2.0, 0.0, 1.0]).log_softmax(0)[[0, 2]]).tolist()
+    assert losses["number of red things"] == pytest.approx(two + NOTHING_WEIGHT * none, rel=1e-4)
+    assert losses["count"] == pytest.approx((two + 4 * none) / 5, rel=1e-4)
 
 
 def test_what_is_where_is_learnt_from_a_grid_of_any_fineness(tmp_path: Path) -> None:
