@@ -54,7 +54,7 @@ def test_the_few_kinds_there_are_count_as_much_as_the_many_there_are_none_of() -
         head.weight.data.zero_()
         head.bias.data.copy_(torch.tensor([2.0, 0.0, 1.0]))
         made = stage.losses(PictureBatch(pictures().images, {question: counts}))
-        losses[question] = float(made["loss"])
+        losses[question] = made["loss"].item()
     none, two = (-torch.tensor([2.0, 0.0, 1.0]).log_softmax(0)[[0, 2]]).tolist()
     assert losses["number of red things"] == pytest.approx(two + NOTHING_WEIGHT * none, rel=1e-4)
     assert losses["count"] == pytest.approx((two + 4 * none) / 5, rel=1e-4)
