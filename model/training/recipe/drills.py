@@ -6,7 +6,7 @@ alone. And of one picture the same question has the same answer: from the second
 read off the first, not off the picture.
 
 Who counts is shown one thing as often as five: of all pictures there are, one in fifteen had more
-than two, and what was in them was told right half of the time.
+than two, and how many of a kind it had was told right half of the time.
 """
 
 from __future__ import annotations
