@@ -176,7 +176,7 @@ def hearing(seed: int) -> TrainingData:
 def skills(seed: int) -> TrainingData:
     """Typed questions about pictures, one skill after another."""
     return TrainingData(
-        SkillBatches(seed, CallMaterial(N_CALLS, {}, _pictures(), _quiz_pictures()))
+        SkillBatches(seed, CallMaterial(N_CALLS, _sounds(), _pictures(), _quiz_pictures()))
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from random import Random
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from model.training.recipe.word_bank import Utterance, WordBank
 
 WATCHED = frozenset(intent.name for intent in SHOWN_MEMORY)
 """Intents whose questions are about several pictures."""
+QUIET_SHARE = 0.7
+"""Of the calls that are put together from pictures, those in which the microphone is heard, as in
+a real one it is all the while. A language model that had only seen cups in silence gave 75 % of 191
+answers about them right in silence, and 49 with the sound of a quiet room."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,24 @@ class CallMaterial:
             text = training_call(seed)[0].turns[index].spoken
             utterances.append(Utterance(text, np.concatenate(units), heard_s))
         return WordBank(utterances)
+
+    @cached_property
+    def quiet(self) -> list[tuple[np.ndarray, ...]]:
+        """Per call its seconds in which nobody speaks and nothing sounds, ``[n, E]`` each."""
+        found = []
+        for seed in range(self.n_calls):
+            units: list[np.ndarray] = []
+            for index, turn in enumerate(training_call(seed)[0].turns):
+                encoded = self.sounds.get(name_of(seed, index))
+                if encoded is not None and all(second.sound is None for second in turn.lead):
+                    units += [unit for unit in encoded.units[: len(turn.lead)] if len(unit)]
+            if units:
+                found.append(tuple(units))
+        return found
+
+    def quiet_of_a_call(self, rng: Random) -> Sequence[np.ndarray]:
+        """What one microphone hears where nobody speaks; of some calls nothing."""
+        return rng.choice(self.quiet) if self.quiet and rng.random() < QUIET_SHARE else ()
 
     @cached_property
     def drills(self) -> Drills:

@@ -35,14 +35,14 @@ class Skill:
 
 
 SKILLS = (
-    Skill("there", 80, 9, {"see_there": 1}),
-    Skill("count", 250, 9, {"see_count_of": 4, "see_all": 2, "see_count": 1}),
-    Skill("related", 70, 9, {"see_is_related": 2, "see_neighbour": 1}),
-    Skill("cups", 300, 18),
-    Skill("bigger", 60, 9, {"see_bigger": 1}),
-    Skill("changes", 120, 10),
-    Skill("recalled", 60, 12),
-    Skill("counted", 90, 28),
+    Skill("there", 80, 7, {"see_there": 1}),
+    Skill("count", 250, 7, {"see_count_of": 4, "see_all": 2, "see_count": 1}),
+    Skill("related", 70, 7, {"see_is_related": 2, "see_neighbour": 1}),
+    Skill("cups", 300, 12),
+    Skill("bigger", 60, 7, {"see_bigger": 1}),
+    Skill("changes", 120, 7),
+    Skill("recalled", 60, 8),
+    Skill("counted", 90, 16),
 )
 
 
@@ -53,7 +53,7 @@ class SkillBatches(BatchesByStep[CallBatch]):
     seed: int
     """Of everything drawn."""
     material: CallMaterial
-    """What is seen."""
+    """What is seen, and the sound of quiet rooms."""
 
     def batch(self, step: int) -> CallBatch:
         """The batch of one step."""
@@ -69,7 +69,7 @@ class SkillBatches(BatchesByStep[CallBatch]):
             call = self.material.drills.call(rng, skill.drilled)
         else:
             call = GAME_CALLS[skill.name](self.material.shown, rng)
-        return seen_anew(call, rng)
+        return seen_anew(call, rng, self.material.quiet_of_a_call(rng))
 
 
 def _place_of(step: int) -> int:

@@ -80,12 +80,12 @@ KINDS: Mapping[str, Kind] = {
     "retold": Kind(0.13, 12),
     "seen": Kind(0.09, 13),
     "quizzed": Kind(0.01, 4),
-    "drilled": Kind(0.10, 8),
-    "recalled": Kind(0.03, 12),
-    "counted": Kind(0.03, 24),
-    "cups": Kind(0.06, 9),
-    "changes": Kind(0.05, 10),
-    "aloud": Kind(0.11, 4),
+    "drilled": Kind(0.10, 6),
+    "recalled": Kind(0.03, 8),
+    "counted": Kind(0.03, 14),
+    "cups": Kind(0.06, 6),
+    "changes": Kind(0.05, 6),
+    "aloud": Kind(0.11, 3),
     "watched": Kind(0.01, 12),
 }
 """Typed talk, and about what was said before; words, spoken questions and pictures to be written
@@ -205,11 +205,11 @@ class CallBatches(BatchesByStep[CallBatch]):
         return self._of_training(_shortened(script, rng), seed, rng, typed=typed)
 
     def _quizzed(self, rng: Random) -> Call:
-        quiz = seen_anew(quizzed_call(rng.choice(self.material.quiz_pictures), rng), rng)
+        quiz = self._shown(quizzed_call(rng.choice(self.material.quiz_pictures), rng), rng)
         return self._spoken(quiz, rng) if rng.random() < SPOKEN_QUIZ_SHARE else quiz
 
     def _drilled(self, rng: Random) -> Call:
-        return seen_anew(self.material.drills.call(rng), rng)
+        return self._shown(self.material.drills.call(rng), rng)
 
     # --- seen before
 
@@ -226,7 +226,10 @@ class CallBatches(BatchesByStep[CallBatch]):
         return self._game("changes", rng)
 
     def _game(self, name: str, rng: Random) -> Call:
-        return seen_anew(GAME_CALLS[name](self.material.shown, rng), rng)
+        return self._shown(GAME_CALLS[name](self.material.shown, rng), rng)
+
+    def _shown(self, call: Call, rng: Random) -> Call:
+        return seen_anew(call, rng, self.material.quiet_of_a_call(rng))
 
     def _watched(self, rng: Random) -> Call:
         seed, index = rng.choice(self.material.watched)
@@ -310,15 +313,26 @@ def _heard_units(units: Sequence[np.ndarray], rng: Random) -> tuple[CallUnit, ..
     return tuple(CallUnit(audio_vectors=_again(unit, SOUND_NOISE, rng)) for unit in units)
 
 
-def seen_anew(call: Call, rng: Random) -> Call:
-    """A call without sound, each of its pictures as another frame."""
+def seen_anew(call: Call, rng: Random, quiet: Sequence[np.ndarray] = ()) -> Call:
+    """A call that is only seen, each of its pictures as another frame.
+
+    Args:
+        call: What units have besides pictures is left out.
+        rng: Of everything drawn.
+        quiet: What may be heard meanwhile, ``[n, E]`` each; nothing is where there are none.
+    """
     return replace(
         call,
         turns=tuple(
             replace(
                 turn,
                 units=tuple(
-                    CallUnit(image_vectors=_again(unit.image_vectors, VECTOR_NOISE, rng))
+                    CallUnit(
+                        image_vectors=_again(unit.image_vectors, VECTOR_NOISE, rng),
+                        audio_vectors=_again(rng.choice(quiet), SOUND_NOISE, rng)
+                        if quiet
+                        else None,
+                    )
                     for unit in turn.units
                     if unit.image_vectors is not None
                 ),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from random import Random
+
+import numpy as np
 import pytest
 
 from model.training.recipe.call_material import CallMaterial, from_first_word
@@ -39,3 +42,22 @@ def test_pictures_are_sorted_by_what_is_in_them() -> None:
     assert MATERIAL.shown.singles and MATERIAL.shown.nothing
     for seed, index in MATERIAL.watched:
         assert typed_again(seed).turns[index].lead
+
+
+def test_quiet_seconds_are_those_before_a_question_without_a_sound() -> None:
+    quiet = {unit.tobytes() for call in MATERIAL.quiet for unit in call}
+    loud = set()
+    for seed in range(N_CALLS):
+        for index, turn in enumerate(training_call(seed)[0].turns):
+            units = MATERIAL.sounds[name_of(seed, index)].units
+            sounds = any(second.sound for second in turn.lead)
+            loud |= {unit.tobytes() for unit in units[0 if sounds else len(turn.lead) :]}
+    assert quiet and not quiet & loud
+
+
+def test_one_microphone_is_heard_through_a_call_and_in_some_calls_none() -> None:
+    drawn = [MATERIAL.quiet_of_a_call(Random(number)) for number in range(60)]
+    assert {bool(units) for units in drawn} == {True, False}
+    for units in filter(None, drawn):
+        assert any(all(map(np.array_equal, units, call)) for call in MATERIAL.quiet)
+    assert CallMaterial(N_CALLS).quiet_of_a_call(Random(0)) == ()

@@ -119,7 +119,7 @@ def test_a_thing_stays_in_view_while_it_is_asked_about() -> None:
     assert {bool(turn.typed) for turn in turns} == {True, False}
     for turn in turns:
         heard = [unit for unit in turn.units if unit.audio_vectors is not None]
-        assert bool(heard) == bool(turn.spoken) != bool(turn.typed)
+        assert bool(turn.spoken) != bool(turn.typed) and (heard or not turn.spoken)
         assert len({unit.image_vectors is None for unit in heard}) <= 1
 
 
@@ -144,6 +144,17 @@ def test_quizzes_ask_several_questions_about_what_they_show() -> None:
         assert len(turns) > (1 if name == "counted" else 2) * len(made)
         shown = [unit.image_vectors for call in made for unit in call.turns[0].units]
         assert all(vectors is not None for vectors in shown)
+
+
+@pytest.mark.parametrize("name", ["quizzed", "drilled", "recalled", "counted", "cups", "changes"])
+def test_the_microphone_is_heard_in_most_calls_that_are_put_together(name: str) -> None:
+    heard: list[bool] = []
+    for call in calls(name, 30):
+        seen = [unit for turn in call.turns if turn.typed for unit in turn.units]
+        sounds = {unit.audio_vectors is not None for unit in seen}
+        assert len(sounds) <= 1, "all the while, or not at all"
+        heard += sounds
+    assert len(heard) > 15 and 0.4 < sum(heard) / len(heard) < 0.95
 
 
 def test_what_was_said_is_asked_for_typed_and_aloud() -> None:
