@@ -6,7 +6,7 @@ what was seen in mind, is a matter of how many questions were asked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -52,6 +52,7 @@ COUNTED_ON_THE_WAY_SHARE = 0.15
 """After how many of them it is asked how many there were up to now."""
 COUNTED_GONE_SHARE = 0.3
 """At the end of how many such calls nothing is in view any more."""
+_TRIES = 50
 _PLAIN = ("see_colour", "see_shape", "see_size", "see_place")
 _BETWEEN = tuple(question for question in PICTURE_QUESTIONS if question.name in _PLAIN)
 
@@ -125,6 +126,14 @@ class Quiz:
         self.history.append(exchange)
         self.units = []
 
+    def ask_one_of(self, draw: Callable[[], Exchange]) -> None:
+        """The first that is drawn in words of training; none where no such words are found."""
+        for _ in range(_TRIES):
+            exchange = draw()
+            if exchange.split is Split.TRAIN:
+                self.ask(exchange)
+                return
+
     def ask_what_was_said(self) -> None:
         """A question about the answer before, or about the question."""
         self.ask(self.rng.choice(TALK_MEMORY).draw(self.rng, Split.TRAIN, self.history))
@@ -172,9 +181,7 @@ def recalled_call(singles: Sequence[Picture], nothing: Sequence[Picture], rng: R
     scenes = [picture.scene for picture in shown]
     wanted = len(quiz.turns) + rng.randint(*RECALLED)
     while len(quiz.turns) < wanted:
-        exchange = recall_exchange(rng, scenes, SceneNeed(quiz.in_view))
-        if exchange.split is Split.TRAIN:
-            quiz.ask(exchange)
+        quiz.ask_one_of(lambda: recall_exchange(rng, scenes, SceneNeed(quiz.in_view)))
     return quiz.call()
 
 
@@ -201,11 +208,7 @@ def counted_call(singles: Sequence[Picture], nothing: Sequence[Picture], rng: Ra
 
 
 def _ask_how_many(quiz: Quiz, count: int) -> None:
-    while True:
-        exchange = how_many_exchange(quiz.rng, count, SceneNeed(quiz.in_view))
-        if exchange.split is Split.TRAIN:
-            quiz.ask(exchange)
-            return
+    quiz.ask_one_of(lambda: how_many_exchange(quiz.rng, count, SceneNeed(quiz.in_view)))
 
 
 def _unlike(singles: Sequence[Picture], count: int, rng: Random) -> list[Picture]:

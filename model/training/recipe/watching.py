@@ -14,7 +14,7 @@ from functools import cached_property
 from random import Random
 
 from model.training.batches import Call
-from model.training.domain.exchange import Exchange, SceneNeed, Split
+from model.training.domain.exchange import SceneNeed
 from model.training.domain.memory_questions import MAX_SWAPS, ball_exchange, changed_exchange
 from model.training.recipe.quizzes import Picture, Quiz, counted_call, recalled_call
 from model.training.scenes.scene import SIZES, Cups, SceneObject
@@ -42,7 +42,6 @@ GAP_SHARE = 0.2
 """Before how many changes there is nothing in between."""
 NEAR = 0.12
 """How far apart two things are at the same place, as a fraction of the picture."""
-_TRIES = 50
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def _play_cups(quiz: Quiz, watched: WatchedPictures, rng: Random) -> None:
 
     def ask() -> None:
         show(None)
-        _ask(quiz, lambda: ball_exchange(rng, ball, SceneNeed(quiz.in_view)))
+        quiz.ask_one_of(lambda: ball_exchange(rng, ball, SceneNeed(quiz.in_view)))
 
     quiz.show(opened)
     show(None)
@@ -173,7 +172,7 @@ def changes_call(watched: WatchedPictures, rng: Random) -> Call:
 
 
 def _ask_what_changed(quiz: Quiz, change: Change, rng: Random) -> None:
-    _ask(quiz, lambda: changed_exchange(rng, change, SceneNeed(change.after)))
+    quiz.ask_one_of(lambda: changed_exchange(rng, change, SceneNeed(change.after)))
 
 
 def _show(quiz: Quiz, picture: Picture, rng: Random) -> None:
@@ -238,15 +237,6 @@ def _more_or_less(
 
 def _is_near(one: SceneObject, other: SceneObject) -> bool:
     return max(abs(one.x - other.x), abs(one.y - other.y)) <= NEAR
-
-
-def _ask(quiz: Quiz, draw: Callable[[], Exchange]) -> None:
-    """A question in words of training; none where no such words are found."""
-    for _ in range(_TRIES):
-        exchange = draw()
-        if exchange.split is Split.TRAIN:
-            quiz.ask(exchange)
-            return
 
 
 def _counted_call(watched: WatchedPictures, rng: Random) -> Call:

@@ -79,12 +79,14 @@ def draw_caller(
     pitch = float(rng.choice(RAISED_PITCHES))
     if not raised:
         return caller
-    return replace(caller, pitch=pitch, recipe=raised_recipe(caller.recipe, rng))
+    return replace(caller, pitch=pitch, recipe=recipe_at(pitch, caller.recipe, rng))
 
 
-def raised_recipe(recipe: Recipe, rng: np.random.Generator) -> Recipe:
-    """What is done to the speech of a man who speaks as a woman or a child does: the synthesizer
-    has raised the voice, the vocal tract gets shorter."""
+def recipe_at(pitch: float, recipe: Recipe, rng: np.random.Generator) -> Recipe:
+    """What is done to the speech of a synthesizer that was asked for a height: the same, unless it
+    has raised a man's voice to a woman's or a child's, whose vocal tract is shorter."""
+    if pitch not in RAISED_PITCHES:
+        return recipe
     return replace(recipe, pitch=1.0, tract=float(np.exp(rng.uniform(*np.log(RAISED_TRACT)))))
 
 

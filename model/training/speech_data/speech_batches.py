@@ -26,7 +26,7 @@ from model.training.speech_data.augmentation import (
     apply_recipe,
     draw_recipe,
 )
-from model.training.speech_data.call_audio import RAISED_PITCHES, raised_recipe
+from model.training.speech_data.call_audio import recipe_at
 from model.training.speech_data.clips import Clip
 from model.training.speech_data.reply_voices import SPEECH_HZ
 from model.training.speech_data.sounds import Sound
@@ -99,8 +99,7 @@ class HearingBatches(BatchesByStep[HeardBatch]):
             clip = sound_clip(kind, float(rng.uniform(*SOUND_S)), rng)
         else:
             request = self.requests[int(rng.integers(len(self.requests)))]
-            if request.pitch in RAISED_PITCHES:
-                recipe = raised_recipe(recipe, rng)
+            recipe = recipe_at(request.pitch, recipe, rng)
             clean = self.speak(request).at_rate(MODEL_HZ).without_edges()
             clip = apply_recipe(clean, replace(recipe, noise_db=None), rng)
         turn = in_turn([clip], rng, noise_db=noise_db, noise_exponent=recipe.noise_exponent)
