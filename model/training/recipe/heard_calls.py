@@ -70,23 +70,23 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "typed": Kind(0.06, 28),
+    "typed": Kind(0.04, 28),
     "echoed": Kind(0.06, 11),
     "read": Kind(0.01, 36),
-    "written_down": Kind(0.03, 26),
-    "dictated": Kind(0.04, 26),
+    "written_down": Kind(0.02, 26),
+    "dictated": Kind(0.03, 26),
     "described": Kind(0.01, 24),
-    "heard": Kind(0.17, 13),
-    "retold": Kind(0.13, 12),
-    "seen": Kind(0.09, 13),
+    "heard": Kind(0.15, 13),
+    "retold": Kind(0.12, 12),
+    "seen": Kind(0.07, 13),
     "quizzed": Kind(0.01, 4),
-    "drilled": Kind(0.10, 6),
+    "drilled": Kind(0.09, 6),
     "recalled": Kind(0.03, 8),
-    "counted": Kind(0.03, 14),
-    "cups": Kind(0.06, 6),
+    "counted": Kind(0.04, 14),
+    "cups": Kind(0.05, 6),
     "changes": Kind(0.05, 6),
-    "aloud": Kind(0.11, 3),
-    "watched": Kind(0.01, 12),
+    "aloud": Kind(0.20, 3),
+    "watched": Kind(0.02, 12),
 }
 """Typed talk, and about what was said before; words, spoken questions and pictures to be written
 down; spoken calls; calls with a camera; quizzes about what is seen, drills, games about what was

@@ -28,7 +28,7 @@ from model.training.scenes.scene_sampler import (
 
 GAMES = (2, 3)
 """Of cups, in one call."""
-SWAP_WEIGHTS = (1, 3, 5, 3, 2)
+SWAP_WEIGHTS = (1, 3, 5, 4, 3)
 """How often a game has no swap, one, and so on to ``MAX_SWAPS``: a ball that moved twice is only
 found by who finds one that moved once. When all were as likely, half of the latter were found."""
 ASKED_ON_THE_WAY_SHARE = 0.25
