@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -38,24 +38,13 @@ class NamedPlaces(nn.Module):
             ValueError: A word is not one token.
         """
         super().__init__()
-        self._tokenizer = tokenizer
-        known = F.normalize(embeddings.detach().float(), dim=-1)
         self._names = {
-            "colour": known[self._tokens((*COLOURS, NOTHING))],
-            "shape": known[self._tokens((*SHAPES, NOTHING))],
+            "colour": directions_of((*COLOURS, NOTHING), tokenizer, embeddings),
+            "shape": directions_of((*SHAPES, NOTHING), tokenizer, embeddings),
         }
-        self._rows, self._columns = known[self._tokens(ROWS)], known[self._tokens(COLUMNS)]
+        self._rows = directions_of(ROWS, tokenizer, embeddings)
+        self._columns = directions_of(COLUMNS, tokenizer, embeddings)
         self.sharpness = nn.Parameter(torch.tensor(FIRST_SHARPNESS))
-
-    def _tokens(self, words: tuple[str, ...]) -> list[int]:
-        tokens = [self._tokenizer.encode(f" {word}") for word in words]
-        for word, pieces in zip(words, tokens, strict=True):
-            if len(pieces) != 1:
-                raise ValueError(
-                    f"{word!r} is {len(pieces)} tokens; train the tokenizer on a corpus that has it"
-                    " more often"
-                )
-        return [pieces[0] for pieces in tokens]
 
     def losses(self, vectors: Tensor, labels: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         """Mean cross-entropies, weighted, and the share of things whose names are right.
@@ -98,3 +87,24 @@ class NamedPlaces(nn.Module):
 
     def _scores(self, seen: Tensor, words: Tensor) -> Tensor:
         return self.sharpness * (seen @ words.to(seen.device).T)
+
+
+def directions_of(words: Sequence[str], tokenizer: TextTokenizer, embeddings: Tensor) -> Tensor:
+    """The embeddings ``[W, D]`` of words, each of length 1.
+
+    Args:
+        words: As they are within a sentence.
+        tokenizer: Of the language model.
+        embeddings: Its ``[vocabulary, D]``.
+
+    Raises:
+        ValueError: A word is not one token.
+    """
+    tokens = [tokenizer.encode(f" {word}") for word in words]
+    for word, pieces in zip(words, tokens, strict=True):
+        if len(pieces) != 1:
+            raise ValueError(
+                f"{word!r} is {len(pieces)} tokens; train the tokenizer on a corpus that has it"
+                " more often"
+            )
+    return F.normalize(embeddings.detach()[[pieces[0] for pieces in tokens]].float(), dim=-1)

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from model.image_slicing import slice_image
 from model.omni import OmniModel
 from model.training.batches import IGNORED, PictureBatch
+from model.training.named_numbers import N_VECTORS, NamedNumbers
 from model.training.named_places import NamedPlaces
 from model.training.picture_reader import PictureReader
 from model.training.place_losses import place_losses
-from model.training.scenes.picture_batches import NUMBER_QUESTIONS
-from model.training.scenes.scene import PLACES
+from model.training.scenes.picture_batches import NUMBER_QUESTIONS, number_question
+from model.training.scenes.scene import COLOURS, PLACES, SHAPES
 
 UNIT_SLICES = 1
 """Slices of a unit's frame in a call: the overview alone."""
@@ -24,12 +25,17 @@ OUTLINE_CELLS = 7
 """Cells along a patch in each of which it is told whether there is a thing."""
 OUTLINE_WEIGHT = 3.0
 NAMES_WEIGHT = 0.5
-"""Of what is where in the language model's words, against the answers to questions."""
+NUMBERS_WEIGHT = 2.0
+"""Of what is where, and of how many there are, in the language model's words, against the answers
+to questions."""
+NUMBERED = ("count", *map(number_question, (*COLOURS, *SHAPES)))
+"""Questions whose answers are the numbers that are named."""
 
 
 class VisionEncoderStage:
     """Questions about a slice are put to its vectors; where they ask what is at every place, the
-    first vectors are to name it (:class:`NamedPlaces`); and per patch there is one linear
+    first vectors are to name it (:class:`NamedPlaces`), and others how many there are
+    (:class:`NamedNumbers`); and per patch there is one linear
     classifier per question about every place and one for the outline of things: what is where is
     learnt much sooner than what there is at all."""
 
@@ -69,9 +75,11 @@ class VisionEncoderStage:
             nn.init.zeros_(head.bias)
         named = [f"colour at {place}" for place in PLACES]
         self._names = nn.ModuleList()
+        embeddings = model.llm.model.embed_tokens.weight
         if len(model.resampler.query) >= len(PLACES) and set(named) <= set(n_classes):
-            embeddings = model.llm.model.embed_tokens.weight
             self._names.append(NamedPlaces(model.tokenizer, embeddings))
+        if len(model.resampler.query) >= N_VECTORS and set(NUMBERED) <= set(n_classes):
+            self._names.append(NamedNumbers(model.tokenizer, embeddings))
         self.module: nn.Module = nn.ModuleDict(
             {
                 "vision": model.vpm,
@@ -115,10 +123,10 @@ class VisionEncoderStage:
             raise ValueError("no question of the batch has an answer")
         answered = {"loss": torch.stack(losses).mean(), "accuracy": right / counted}
         for names in self._names:
-            named = names.losses(vectors, batch.labels)
-            if named:
-                answered |= named
-                answered["loss"] = answered["loss"] + NAMES_WEIGHT * named["names"]
+            answered |= names.losses(vectors, batch.labels)
+        for name, weight in (("names", NAMES_WEIGHT), ("numbers", NUMBERS_WEIGHT)):
+            if name in answered:
+                answered["loss"] = answered["loss"] + weight * answered[name]
         rows, columns = slices[0].size
         if batch.grids:
             answered |= self._place_losses(batch, features, rows, columns)

@@ -24,7 +24,7 @@ QUESTIONS = 10
 """Of one call."""
 DRILLED: Mapping[str, int] = {
     "see_there": 4,
-    "see_count": 3,
+    "see_count": 5,
     "see_count_of": 7,
     "see_bigger": 3,
     "see_is_related": 3,
@@ -49,7 +49,7 @@ OF_ONE_PICTURE: Mapping[str, int] = {
 """How often a picture is asked about where it has several answers; once where it has one."""
 COUNTS = ("see_count", "see_count_of", "see_all")
 """What is as likely asked of any number of things."""
-ECHO_SHARE = 0.1
+ECHO_SHARE = 0.15
 """How many of the questions are followed by one about what was just said."""
 NOTHING_SHARE = 0.08
 """Of pictures of nothing, where the question takes a thing for granted."""

@@ -20,7 +20,7 @@ from model.training.recipe.encoded_calls import (
     scenes_of,
     typed_again,
 )
-from model.training.recipe.looking import words_seen
+from model.training.recipe.looking import looks
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import quizzed_call
 from model.training.recipe.replies import style_number
@@ -71,27 +71,31 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "typed": Kind(0.04, 28),
-    "echoed": Kind(0.06, 11),
+    "echoed": Kind(0.07, 11),
     "read": Kind(0.01, 36),
     "written_down": Kind(0.02, 26),
     "dictated": Kind(0.03, 26),
     "described": Kind(0.01, 24),
-    "heard": Kind(0.15, 13),
-    "retold": Kind(0.12, 12),
-    "seen": Kind(0.07, 13),
+    "heard": Kind(0.14, 13),
+    "retold": Kind(0.11, 12),
+    "seen": Kind(0.06, 13),
     "quizzed": Kind(0.01, 4),
-    "drilled": Kind(0.09, 6),
-    "recalled": Kind(0.03, 8),
-    "counted": Kind(0.04, 14),
-    "cups": Kind(0.05, 6),
-    "changes": Kind(0.05, 6),
+    "drilled": Kind(0.12, 6),
+    "recalled": Kind(0.05, 8),
+    "counted": Kind(0.05, 14),
+    "cups": Kind(0.03, 6),
+    "changes": Kind(0.04, 6),
     "aloud": Kind(0.20, 3),
-    "watched": Kind(0.02, 12),
+    "watched": Kind(0.01, 12),
 }
 """Typed talk, and about what was said before; words, spoken questions and pictures to be written
 down; spoken calls; calls with a camera; quizzes about what is seen, drills, games about what was
 seen before, and both of them aloud. What is dictated, retold or asked aloud was put together from
 single words."""
+
+
+ALOUD: Mapping[str, int] = {"drilled": 3, "recalled": 3, "counted": 3, "cups": 1, "changes": 2}
+"""How often each of the drills and games is asked aloud, relative to others."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,11 @@ class CallBatches(BatchesByStep[CallBatch]):
         """The batch of one step."""
         rng = Random(f"calls {self.seed} {step}")
         name = rng.choices(list(self.kinds), [kind.share for kind in self.kinds.values()])[0]
-        draw: Callable[[Random], Call] = getattr(self, f"_{name}")
-        return CallBatch(tuple(draw(rng) for _ in range(self.kinds[name].n_calls)))
+        return CallBatch(tuple(self._drawn(name, rng) for _ in range(self.kinds[name].n_calls)))
+
+    def _drawn(self, kind: str, rng: Random) -> Call:
+        draw: Callable[[Random], Call] = getattr(self, f"_{kind}")
+        return draw(rng)
 
     # --- typed
 
@@ -238,9 +245,8 @@ class CallBatches(BatchesByStep[CallBatch]):
         return self._of_training(alone, seed, rng, typed=True, first_turn=index)
 
     def _aloud(self, rng: Random) -> Call:
-        games = (self._recalled, self._counted, self._cups, self._changes)
-        draw = rng.choice((self._drilled, *games))
-        return self._spoken(draw(rng), rng)
+        name = rng.choices(list(ALOUD), list(ALOUD.values()))[0]
+        return self._spoken(self._drawn(name, rng), rng)
 
     # --- calls of training, as they were encoded
 
@@ -274,7 +280,7 @@ class CallBatches(BatchesByStep[CallBatch]):
                     typed=turn.written or None,
                     spoken=turn.spoken or None,
                     heard_s=encoded.heard_s if turn.spoken else None,
-                    seen=words_seen(turn.exchange.reply, (in_view,)),
+                    seen=looks(turn.exchange, turn.exchange.reply, (in_view,)),
                 )
             )
         return self._voiced(Call(tuple(turns)), script, rng)

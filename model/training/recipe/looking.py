@@ -3,10 +3,56 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from model.training.batches import SeenWord
-from model.training.scenes.scene import COLOURS, PLACES, SHAPES, Scene, SceneObject
+from model.training.domain.exchange import Exchange
+from model.training.domain.numbers import word_of
+from model.training.domain.wording import plural
+from model.training.named_numbers import ALL_THINGS, FIRST_COLOUR, FIRST_SHAPE, KINDS_NAMED
+from model.training.scenes.scene import COLOURS, MAX_OBJECTS, PLACES, SHAPES, Scene, SceneObject
+
+COUNTING = ("see_count", "see_count_of")
+"""Intents of questions how many things there are."""
+_NUMBERS = tuple(word_of(number) for number in range(1, MAX_OBJECTS + 1))
+_KINDS = {**{colour: colour for colour in COLOURS}, **{plural(shape): shape for shape in SHAPES}}
+"""Colours and shapes by the words that ask how many there are."""
+
+
+def looks(exchange: Exchange, text: str, scenes: Sequence[Scene]) -> tuple[SeenWord, ...]:
+    """The words of a question, or of its answer, that a picture tells: of how many there are the
+    number and what is counted, of all else as :func:`words_seen`.
+
+    Args:
+        exchange: Question and answer.
+        text: As one of them is written.
+        scenes: Of the pictures, newest first.
+    """
+    if exchange.intent not in COUNTING:
+        return words_seen(text, scenes)
+    vector = _number_of(exchange, scenes[0]) if scenes else None
+    return tuple(
+        SeenWord(match.start(), match.end(), vector)
+        for match in _words(text)
+        if vector is not None and (match[0] in _NUMBERS or match[0] in _KINDS)
+    )
+
+
+def _number_of(exchange: Exchange, scene: Scene) -> int | None:
+    """The vector that names how many there are, as :class:`NamedNumbers` has them learnt; None
+    where there are none."""
+    if exchange.intent == "see_count":
+        return None if scene.is_empty else ALL_THINGS
+    words = (match[0] for match in _words(exchange.question))
+    asked = next((_KINDS[word] for word in words if word in _KINDS), None)
+    for kinds, first, of_things in (
+        (COLOURS, FIRST_COLOUR, {thing.colour for thing in scene.objects}),
+        (SHAPES, FIRST_SHAPE, {thing.shape for thing in scene.objects}),
+    ):
+        there = [kind for kind in kinds if kind in of_things][:KINDS_NAMED]
+        if asked in there:
+            return first + there.index(asked)
+    return None
 
 
 def words_seen(text: str, scenes: Sequence[Scene]) -> tuple[SeenWord, ...]:
@@ -21,12 +67,16 @@ def words_seen(text: str, scenes: Sequence[Scene]) -> tuple[SeenWord, ...]:
         scenes: Of the pictures, newest first.
     """
     found = []
-    for match in re.finditer(r"[a-z]+", text.lower()):
+    for match in _words(text):
         pictures_ago, such = _newest_with(match[0], scenes)
         if len(such) == 1 and len(such[0].ninths) == 1:
             vector = PLACES.index(such[0].ninths[0])
             found.append(SeenWord(match.start(), match.end(), vector, pictures_ago))
     return tuple(found)
+
+
+def _words(text: str) -> Iterator[re.Match[str]]:
+    return re.finditer(r"[a-z]+", text.lower())
 
 
 def _newest_with(word: str, scenes: Sequence[Scene]) -> tuple[int, list[SceneObject]]:

@@ -23,7 +23,7 @@ from model.training.domain.memory_questions import (
 )
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.domain.typed_text import typed
-from model.training.recipe.looking import words_seen
+from model.training.recipe.looking import looks
 from model.training.scenes.looks import TRAIN_LOOKS
 from model.training.scenes.scene import EMPTY, Scene
 from model.training.scenes.scene_sampler import alike, mixed
@@ -119,8 +119,8 @@ class Quiz:
             reply=exchange.reply,
             units=tuple(self.units),
             typed=question,
-            seen=words_seen(exchange.reply, self.scenes),
-            asked_about=words_seen(question, self.scenes),
+            seen=looks(exchange, exchange.reply, self.scenes),
+            asked_about=looks(exchange, question, self.scenes),
         )
         self.turns.append(turn)
         self.history.append(exchange)

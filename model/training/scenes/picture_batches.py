@@ -36,8 +36,8 @@ BOXES_SHARE = 0.25
 two rectangles was taken for a square after 61 minutes, and hardly anything else was mistaken."""
 _KIND_WEIGHTS = {
     "single": 30,
-    "alike": 22,
-    "mixed": 60,
+    "alike": 36,
+    "mixed": 70,
     "pair": 14,
     "sizes": 8,
     "cups": 7,
@@ -47,6 +47,12 @@ _KIND_WEIGHTS = {
 NUMBER_QUESTIONS = "number of "
 """How the names of the questions begin whose class is how many there are of a kind."""
 
+
+def number_question(kind: str) -> str:
+    """The question how many things are of a colour, or of a shape."""
+    return f"{NUMBER_QUESTIONS}{kind} {'things' if kind in COLOURS else 'shapes'}"
+
+
 QUESTIONS: dict[str, int] = {
     "what there is": 3,
     "count": MAX_OBJECTS + 1,
@@ -54,8 +60,7 @@ QUESTIONS: dict[str, int] = {
     "shape of the largest": len(SHAPES),
     "place of the only thing": len(PLACES),
     "size of the only thing": len(SIZES),
-    **{f"{NUMBER_QUESTIONS}{colour} things": MAX_OBJECTS + 1 for colour in COLOURS},
-    **{f"{NUMBER_QUESTIONS}{shape} shapes": MAX_OBJECTS + 1 for shape in SHAPES},
+    **{number_question(kind): MAX_OBJECTS + 1 for kind in (*COLOURS, *SHAPES)},
     **{f"colour at {place}": len(COLOURS) + 1 for place in PLACES},
     **{f"shape at {place}": len(SHAPES) + 1 for place in PLACES},
     **{f"colour of the {shape}": len(COLOURS) for shape in SHAPES},
@@ -87,12 +92,9 @@ def labels_of(scene: Scene) -> dict[str, int]:
         return labels
     labels["what there is"] = _THINGS if things else _NOTHING
     labels["count"] = len(things)
-    for colour in COLOURS:
-        labels[f"{NUMBER_QUESTIONS}{colour} things"] = sum(
-            thing.colour == colour for thing in things
-        )
-    for shape in SHAPES:
-        labels[f"{NUMBER_QUESTIONS}{shape} shapes"] = sum(thing.shape == shape for thing in things)
+    for kind in (*COLOURS, *SHAPES):
+        such = [thing for thing in things if kind in (thing.colour, thing.shape)]
+        labels[number_question(kind)] = len(such)
     labels |= _place_labels(things) | _look_up_labels(things)
     by_extent = sorted(things, key=lambda thing: -thing.extent)
     if by_extent and all(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from model.training.batches import SeenWord
-from model.training.recipe.looking import words_seen
+from model.training.domain.exchange import Exchange
+from model.training.named_numbers import ALL_THINGS, FIRST_COLOUR, FIRST_SHAPE
+from model.training.recipe.looking import looks, words_seen
 from model.training.scenes.scene import EMPTY, PLACES, Scene, SceneObject
 
 pytestmark = pytest.mark.unit
@@ -47,3 +49,41 @@ def test_what_is_gone_is_looked_up_in_the_newest_picture_that_has_it() -> None:
         SeenWord(8, 12, TOP_LEFT, 2),
     )
     assert words_seen("Blue.", shown) == (SeenWord(0, 4, RIGHT, 1),)
+
+
+def counting(intent: str, question: str, answer: str) -> Exchange:
+    return Exchange(question, (answer,), answer, intent, "numbers")
+
+
+COLOURED = Scene((STAR, HEART, SceneObject("blue", "star", 0.8, 0.8, 0.2)))
+
+
+def test_how_many_there_are_is_told_by_the_vector_that_names_it() -> None:
+    asked = counting("see_count", "how many things do you see", "There are three.")
+    assert looks(asked, asked.reply, [COLOURED]) == (SeenWord(10, 15, ALL_THINGS),)
+    assert looks(asked, "How many things do you see?", [COLOURED]) == ()
+
+
+@pytest.mark.parametrize(
+    ("things", "vector"),
+    [("blue things", FIRST_COLOUR + 1), ("red things", FIRST_COLOUR), ("stars", FIRST_SHAPE)],
+)
+def test_how_many_of_a_kind_by_the_one_that_names_the_kind(things: str, vector: int) -> None:
+    asked = counting("see_count_of", f"how many {things} are there", "There are two.")
+    assert looks(asked, asked.reply, [COLOURED]) == (SeenWord(10, 13, vector),)
+    word = things.split()[0]
+    assert looks(asked, f"How many {things}?", [COLOURED]) == (SeenWord(9, 9 + len(word), vector),)
+
+
+def test_of_what_is_not_there_nothing_tells_a_number() -> None:
+    asked = counting("see_count_of", "how many green things are there", "There are none.")
+    assert looks(asked, asked.reply, [COLOURED]) == ()
+    assert looks(asked, "How many green things are there?", [COLOURED]) == ()
+    nothing = counting("see_count", "how many things", "I see nothing.")
+    assert looks(nothing, nothing.reply, [EMPTY]) == looks(nothing, nothing.reply, []) == ()
+
+
+def test_all_else_is_looked_up_where_it_is() -> None:
+    asked = counting("see_colour_of", "which colour is the heart", "The heart is blue.")
+    assert looks(asked, asked.reply, [COLOURED]) == words_seen(asked.reply, [COLOURED])
+    assert looks(asked, asked.reply, [COLOURED])
