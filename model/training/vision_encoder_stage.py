@@ -35,9 +35,9 @@ NUMBERED = ("count", *map(number_question, (*COLOURS, *SHAPES)))
 class VisionEncoderStage:
     """Questions about a slice are put to its vectors; where they ask what is at every place, the
     first vectors are to name it (:class:`NamedPlaces`), and others how many there are
-    (:class:`NamedNumbers`); and per patch there is one linear
-    classifier per question about every place and one for the outline of things: what is where is
-    learnt much sooner than what there is at all."""
+    (:class:`NamedNumbers`); and per patch there is one linear classifier per question about every
+    place and one for the outline of things: what is where is learnt much sooner than what there is
+    at all."""
 
     name = "vision_encoder"
     prefixes = ("vpm.", "resampler.")
