@@ -91,7 +91,7 @@ def test_cups_and_empty_pictures_have_their_own_labels() -> None:
 def test_every_class_of_every_question_occurs_and_none_beyond() -> None:
     rng = Random(0)
     seen = {question: Counter[int]() for question in QUESTIONS}
-    for _ in range(4000):
+    for _ in range(12_000):
         for question, label in labels_of(draw_scene(rng)).items():
             seen[question][label] += 1
     for question, labels in seen.items():
