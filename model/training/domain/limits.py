@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
-from model.training.domain.exchange import Exchange, History, answered
+from model.training.domain.exchange import Exchange, History, Split, answered, split_of
 from model.training.domain.intent import Intent
+from model.training.domain.more_outside import more_outside
 from model.training.domain.numbers import word_of
 from model.training.domain.phrasings import Phrasings
 
@@ -16,14 +17,21 @@ TOO_HARD = "That is too hard for me."
 NO_HELP = "I can not help with that."
 DO_NOT_KNOW = (NOT_KNOWN, PERSONAL, TOO_HARD, NO_HELP)
 """The right answers to anything outside the domain."""
+MORE_SHARE = 0.6
+"""How many of training's questions are among the many that the evaluation has no like of."""
 
-_HARD = frozenset({"root", "times", "divided", "plus", "minus", "explain", "why", "work", "spell"})
-_OF_SOMEONE = frozenset({"i", "my", "your"})
 # fmt: off
+_HARD = frozenset({
+    "root", "times", "divided", "plus", "minus", "explain", "why", "work", "spell", "percent",
+    "prime", "convert", "solve", "difference",
+})
+_OF_SOMEONE = frozenset({"i", "my", "your"})
 _REQUESTS = frozenset({
     "play", "sing", "tell", "wake", "set", "call", "phone", "write", "send", "order", "buy", "turn",
     "open", "translate", "say", "book", "find", "help", "show", "draw", "recommend", "suggest",
-    "can", "could",
+    "can", "could", "remind", "add", "read", "delete", "give", "let", "start", "pause", "lock",
+    "clean", "sell", "wash", "make", "take", "scan", "print", "copy", "upload", "increase", "lower",
+    "check", "reserve", "cancel", "pay",
 })
 # fmt: on
 
@@ -150,7 +158,12 @@ def fitting_answer(question: str) -> str:
 
 def _outside(rng: Random, history: History) -> Exchange:
     index = rng.randrange(len(OUTSIDE.patterns))
-    question = rng.choice(OUTSIDE.by_pattern[index]).format_map(_slots(rng))
+    sentence, slots = rng.choice(OUTSIDE.by_pattern[index]), _slots(rng)
+    question = sentence.format_map(slots)
+    if split_of(OUTSIDE.patterns[index]) is Split.TRAIN:
+        # Drawn apart: what the evaluation asks does not depend on what training asks.
+        aside = Random(f"{question} {slots}")
+        question = more_outside(aside) if aside.random() < MORE_SHARE else question
     return answered(
         rng,
         question,

@@ -35,7 +35,7 @@ from model.training.recipe.corpus import corpus
 from model.training.recipe.encoded_calls import encode_calls
 from model.training.recipe.folders import training_folder
 from model.training.recipe.pictures import draw_file
-from model.training.recipe.questions import N_CALLS, question_clips, question_requests
+from model.training.recipe.questions import CALLS, question_clips, question_requests
 from model.training.recipe.replies import encode_replies, reply_clips, styled_replies
 from model.training.speech_data.cache import write_progress_line
 
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     voices = commands.add_parser("voices", help="recordings that ship as the model's voices")
     voices.add_argument("--out", type=Path, required=True, help="folder")
     for name in ("vectors", "sounds"):
-        commands.choices[name].add_argument("--calls", type=int, default=N_CALLS)
+        commands.choices[name].add_argument("--calls", type=int, default=len(CALLS))
     return top
 
 
@@ -95,13 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         case "vectors":
             model = _model(options.start)
             encode_quiz_pictures(model, folder / "vectors")
-            encode_pictures(model, folder / "vectors", range(options.calls))
+            encode_pictures(model, folder / "vectors", CALLS[: options.calls])
         case "sounds":
             model = _model(options.start)
-            for first in range(0, options.calls, FILE_CALLS):
-                seeds = range(first, min(first + FILE_CALLS, options.calls))
+            for done in range(0, options.calls, FILE_CALLS):
+                seeds = CALLS[: options.calls][done : done + FILE_CALLS]
                 encode_calls(model, folder / SOUNDS_FOLDER, seeds, question_clips().read)
-                logger.info("sounds: %d of %d calls", seeds.stop, options.calls)
+                logger.info("sounds: %d of %d calls", done + len(seeds), options.calls)
 
 
 def _model(folder: Path) -> OmniModel:

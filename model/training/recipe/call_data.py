@@ -18,7 +18,7 @@ from model.training.recipe.encoded_calls import EncodedTurn, read_calls, scenes_
 from model.training.recipe.folders import training_folder
 from model.training.recipe.heard_calls import KINDS, CallBatches, Kind
 from model.training.recipe.pictures import SIZE
-from model.training.recipe.questions import N_CALLS, training_call
+from model.training.recipe.questions import CALLS, training_call
 from model.training.recipe.quizzes import Picture, quiz_scene
 from model.training.recipe.replies import N_STYLES
 from model.training.scenes.renderers import render
@@ -156,7 +156,7 @@ def _data(
 ) -> TrainingData:
     batches = CallBatches(
         seed=seed,
-        material=CallMaterial(N_CALLS, sounds, pictures, quiz_pictures),
+        material=CallMaterial(CALLS, sounds, pictures, quiz_pictures),
         references=_references(),
         kinds=kinds,
     )
@@ -176,7 +176,7 @@ def hearing(seed: int) -> TrainingData:
 def skills(seed: int) -> TrainingData:
     """Typed questions about pictures, one skill after another."""
     return TrainingData(
-        SkillBatches(seed, CallMaterial(N_CALLS, _sounds(), _pictures(), _quiz_pictures()))
+        SkillBatches(seed, CallMaterial(CALLS, _sounds(), _pictures(), _quiz_pictures()))
     )
 
 

@@ -27,10 +27,10 @@ answers about them right in silence, and 49 with the sound of a quiet room."""
 
 @dataclass(frozen=True)
 class CallMaterial:
-    """Sounds and pictures of the first training calls."""
+    """Sounds and pictures of training calls."""
 
-    n_calls: int
-    """Calls whose sounds and pictures are there."""
+    calls: range
+    """Seeds of the calls whose sounds and pictures are there."""
     sounds: Mapping[str, EncodedTurn] = field(default_factory=dict)
     """Turns by ``name_of``."""
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
@@ -40,14 +40,14 @@ class CallMaterial:
 
     @cached_property
     def seen_seeds(self) -> list[int]:
-        return sorted(seed for seed in self.pictures if seed < self.n_calls)
+        return sorted(seed for seed in self.pictures if seed in self.calls)
 
     @cached_property
     def said(self) -> list[tuple[int, int]]:
         """Seed and turn of everything that is spoken."""
         return [
             (seed, index)
-            for seed in range(self.n_calls)
+            for seed in self.calls
             for index, turn in enumerate(training_call(seed)[0].turns)
             if turn.spoken
         ]
@@ -76,7 +76,7 @@ class CallMaterial:
     def quiet(self) -> list[tuple[np.ndarray, ...]]:
         """Per call its seconds in which nobody speaks and nothing sounds, ``[n, E]`` each."""
         found = []
-        for seed in range(self.n_calls):
+        for seed in self.calls:
             units: list[np.ndarray] = []
             for index, turn in enumerate(training_call(seed)[0].turns):
                 encoded = self.sounds.get(name_of(seed, index))

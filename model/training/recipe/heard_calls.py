@@ -22,7 +22,7 @@ from model.training.recipe.encoded_calls import (
 )
 from model.training.recipe.looking import looks
 from model.training.recipe.questions import training_call
-from model.training.recipe.quizzes import quizzed_call
+from model.training.recipe.quizzes import quizzed_call, talked_call
 from model.training.recipe.replies import style_number
 from model.training.recipe.watching import GAME_CALLS
 from model.training.recipe.word_bank import units_of
@@ -72,29 +72,30 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "typed": Kind(0.04, 28),
     "echoed": Kind(0.07, 11),
+    "talked": Kind(0.07, 5),
     "read": Kind(0.01, 36),
     "written_down": Kind(0.02, 26),
     "dictated": Kind(0.03, 26),
     "described": Kind(0.01, 24),
-    "heard": Kind(0.14, 13),
-    "retold": Kind(0.11, 12),
+    "heard": Kind(0.16, 13),
+    "retold": Kind(0.10, 12),
     "seen": Kind(0.06, 13),
     "quizzed": Kind(0.01, 4),
-    "drilled": Kind(0.12, 6),
+    "drilled": Kind(0.09, 6),
     "recalled": Kind(0.05, 8),
     "counted": Kind(0.05, 14),
-    "cups": Kind(0.03, 6),
-    "changes": Kind(0.04, 6),
-    "aloud": Kind(0.20, 3),
+    "cups": Kind(0.02, 6),
+    "changes": Kind(0.03, 6),
+    "aloud": Kind(0.17, 3),
     "watched": Kind(0.01, 12),
 }
-"""Typed talk, and about what was said before; words, spoken questions and pictures to be written
-down; spoken calls; calls with a camera; quizzes about what is seen, drills, games about what was
-seen before, and both of them aloud. What is dictated, retold or asked aloud was put together from
-single words."""
+"""Typed talk, and about what was said before, without a camera and with one; words, spoken
+questions and pictures to be written down; spoken calls; calls with a camera; quizzes about what is
+seen, drills, games about what was seen before, and both of them aloud. What is dictated, retold or
+asked aloud was put together from single words."""
 
 
-ALOUD: Mapping[str, int] = {"drilled": 3, "recalled": 3, "counted": 3, "cups": 1, "changes": 2}
+ALOUD: Mapping[str, int] = {"drilled": 3, "recalled": 4, "counted": 4, "cups": 1, "changes": 2}
 """How often each of the drills and games is asked aloud, relative to others."""
 
 
@@ -155,7 +156,7 @@ class CallBatches(BatchesByStep[CallBatch]):
 
     def _heard(self, rng: Random) -> Call:
         while True:
-            seed = rng.randrange(self.material.n_calls)
+            seed = rng.choice(self.material.calls)
             script, _ = training_call(seed)
             if script.look is None:
                 return self._of_training(_shortened(script, rng), seed, rng)
@@ -168,14 +169,26 @@ class CallBatches(BatchesByStep[CallBatch]):
         """A typed call whose questions are heard, as far as their words are known.
 
         What is in view stays there while somebody speaks, so that pictures before it are longer
-        ago than they were: nothing is guided to them any more.
+        ago than they were.
         """
         turns, in_view = [], None
+        numbers: list[int] = []  # of each picture of the typed call, among those of the spoken one
+        n_shown = 0
         for turn in call.turns:
-            shown = [u.image_vectors for u in turn.units if u.image_vectors is not None]
+            shown = _pictures(turn)
             in_view = shown[-1] if shown else in_view
-            turn = replace(turn, seen=_in_view(turn.seen), asked_about=_in_view(turn.asked_about))
-            turns.append(self._spoken_turn(turn, in_view, rng))
+            spoken = self._spoken_turn(turn, in_view, rng)
+            numbers += range(n_shown, n_shown + len(shown))
+            n_shown += len(_pictures(spoken))
+            if numbers:
+                numbers[-1] = n_shown - 1
+            turns.append(
+                replace(
+                    spoken,
+                    seen=_longer_ago(spoken.seen, numbers),
+                    asked_about=_longer_ago(spoken.asked_about, numbers),
+                )
+            )
         return replace(call, turns=tuple(turns))
 
     def _spoken_turn(self, turn: CallTurn, in_view: np.ndarray | None, rng: Random) -> CallTurn:
@@ -217,6 +230,10 @@ class CallBatches(BatchesByStep[CallBatch]):
 
     def _drilled(self, rng: Random) -> Call:
         return self._shown(self.material.drills.call(rng), rng)
+
+    def _talked(self, rng: Random) -> Call:
+        call = self._shown(talked_call(self.material.shown.singles, rng), rng)
+        return self._spoken(call, rng) if rng.random() < SPOKEN_ECHO_SHARE else call
 
     # --- seen before
 
@@ -311,8 +328,21 @@ def _shortened(script: CallScript, rng: Random) -> CallScript:
     return replace(script, turns=script.turns[: rng.randint(1, SHORT_TURNS)])
 
 
-def _in_view(words: Sequence[SeenWord]) -> tuple[SeenWord, ...]:
-    return tuple(word for word in words if word.pictures_ago == 0)
+def _pictures(turn: CallTurn) -> list[np.ndarray]:
+    return [unit.image_vectors for unit in turn.units if unit.image_vectors is not None]
+
+
+def _longer_ago(words: Sequence[SeenWord], numbers: Sequence[int]) -> tuple[SeenWord, ...]:
+    """Words of a typed call as they are seen in the spoken one.
+
+    Args:
+        words: Of one turn.
+        numbers: Of every picture up to that turn, its number in the spoken call; the newest is
+            the last.
+    """
+    return tuple(
+        replace(word, pictures_ago=numbers[-1] - numbers[-1 - word.pictures_ago]) for word in words
+    )
 
 
 def _heard_units(units: Sequence[np.ndarray], rng: Random) -> tuple[CallUnit, ...]:

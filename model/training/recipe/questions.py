@@ -20,9 +20,10 @@ from model.training.speech_data.synthesis import SpeechRequest
 from model.training.speech_data.synthesizers import SpeechSynthesizer
 from model.training.speech_data.voices import Role, voices_for
 
-N_CALLS = 9_000
-"""Calls of which every question is synthesised. The audio encoder hears each with another
-microphone, room and noise every time, the joint stage as it was encoded once."""
+CALLS = range(9_000, 18_000)
+"""Calls, by their seeds, of which every question is synthesised. The audio encoder hears each with
+another microphone, room and noise every time, the joint stage as it was encoded once: so that it
+does not learn by heart how they sound, new ones follow upon the 9,000 of the first ten rounds."""
 
 N_UNSEEN_CALLS = 60
 """Calls of the evaluation's sentences, which are held out."""
@@ -45,11 +46,9 @@ def training_call(seed: int) -> tuple[CallScript, Caller]:
 
 
 @cache
-def question_requests(n_calls: int = N_CALLS) -> tuple[SpeechRequest, ...]:
-    """All that is said in the first calls."""
-    return tuple(
-        request for seed in range(n_calls) for request in requests_of(*training_call(seed))
-    )
+def question_requests(calls: range = CALLS) -> tuple[SpeechRequest, ...]:
+    """All that is said in calls."""
+    return tuple(request for seed in calls for request in requests_of(*training_call(seed)))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from random import Random
 import numpy as np
 
 from model.training.batches import Call, CallTurn, CallUnit
+from model.training.domain.arithmetic import SUMS
 from model.training.domain.call_script import style_seed
 from model.training.domain.exchange import Exchange, SceneNeed, Split
+from model.training.domain.facts import FACTS
 from model.training.domain.memory_questions import (
     MAX_SHOWN,
     TALK_MEMORY,
@@ -52,9 +54,17 @@ COUNTED_ON_THE_WAY_SHARE = 0.15
 """After how many of them it is asked how many there were up to now."""
 COUNTED_GONE_SHARE = 0.3
 """At the end of how many such calls nothing is in view any more."""
+TALKED_OF = (1, 4)
+"""Questions of a call that are not about what was said."""
+OF_THINGS_SHARE = 0.6
+"""How many of them are about what is in view, the others facts and sums."""
+ECHOED_SHARE = 0.5
+"""How many of them are followed by one about what was said; the last always is."""
 _TRIES = 50
 _PLAIN = ("see_colour", "see_shape", "see_size", "see_place")
 _BETWEEN = tuple(question for question in PICTURE_QUESTIONS if question.name in _PLAIN)
+_OF_NO_PICTURE = (*FACTS, *SUMS)
+_ABOUT_TALK = frozenset(intent.name for intent in TALK_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,30 @@ def recalled_call(singles: Sequence[Picture], nothing: Sequence[Picture], rng: R
     wanted = len(quiz.turns) + rng.randint(*RECALLED)
     while len(quiz.turns) < wanted:
         quiz.ask_one_of(lambda: recall_exchange(rng, scenes, SceneNeed(quiz.in_view)))
+    return quiz.call()
+
+
+def talked_call(singles: Sequence[Picture], rng: Random) -> Call:
+    """Things shown while one talks of them and of others, and of what was said.
+
+    Args:
+        singles: Pictures of one thing each.
+        rng: Of everything drawn.
+    """
+    quiz = Quiz(rng)
+    for _ in range(rng.randint(*TALKED_OF)):
+        picture = rng.choice(singles)
+        quiz.show(picture)
+        exchange = rng.choice(_BETWEEN).about(rng, picture.scene, Split.TRAIN)
+        if exchange is None or rng.random() >= OF_THINGS_SHARE:
+            exchange = rng.choice(_OF_NO_PICTURE).draw(rng, Split.TRAIN)
+        quiz.ask(exchange)
+        if rng.random() < ECHOED_SHARE:
+            quiz.show(picture)
+            quiz.ask_what_was_said()
+    if quiz.history[-1].intent not in _ABOUT_TALK:
+        quiz.show(picture)
+        quiz.ask_what_was_said()
     return quiz.call()
 
 

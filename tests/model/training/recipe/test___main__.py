@@ -9,6 +9,7 @@ import pytest
 
 from model.training.recipe import __main__ as recipe
 from model.training.recipe.folders import TRAINING_DIR_VARIABLE
+from model.training.recipe.questions import CALLS
 from model.training.recipe.replies import StyledReply
 
 pytestmark = pytest.mark.unit
@@ -77,10 +78,10 @@ def test_codes_vectors_and_sounds_come_from_a_checkpoint(
     assert made == [
         (start, folder / "codes"),
         (start, vectors, "quiz"),
-        (start, vectors, range(7)),
+        (start, vectors, CALLS[:7]),
     ]
     recipe.main(["sounds", "--from", str(start), "--calls", "300"])
-    files = [range(250), range(250, 300)]
+    files = [CALLS[:250], CALLS[250:300]]
     assert made[3:] == [(start, folder / "sounds", seeds) for seeds in files]
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 N_CALLS = 12
 VECTORS = seen_vectors(N_CALLS)
-MATERIAL = CallMaterial(N_CALLS, heard_turns(N_CALLS), VECTORS)
+MATERIAL = CallMaterial(range(N_CALLS), heard_turns(N_CALLS), VECTORS)
 
 
 def test_everything_that_is_said_is_known_word_by_word() -> None:
@@ -60,4 +60,4 @@ def test_one_microphone_is_heard_through_a_call_and_in_some_calls_none() -> None
     assert {bool(units) for units in drawn} == {True, False}
     for units in filter(None, drawn):
         assert any(all(map(np.array_equal, units, call)) for call in MATERIAL.quiet)
-    assert CallMaterial(N_CALLS).quiet_of_a_call(Random(0)) == ()
+    assert CallMaterial(range(N_CALLS)).quiet_of_a_call(Random(0)) == ()

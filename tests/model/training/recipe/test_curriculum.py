@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 N_CALLS = 150
 QUIZ = [Picture(quiz_scene(n).scene, np.zeros((2, 4), np.float16)) for n in range(200)]
-BATCHES = SkillBatches(3, CallMaterial(N_CALLS, {}, seen_vectors(N_CALLS), QUIZ))
+BATCHES = SkillBatches(3, CallMaterial(range(N_CALLS), {}, seen_vectors(N_CALLS), QUIZ))
 BEGINS = dict(
     zip(
         [skill.name for skill in SKILLS],

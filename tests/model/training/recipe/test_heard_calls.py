@@ -17,7 +17,7 @@ from model.training.recipe.heard_calls import KINDS, N_DESCRIBED, CallBatches, K
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import Picture, quiz_scene
 from model.training.scenes import scene_sampler
-from model.training.scenes.scene import COLOURS, SHAPES
+from model.training.scenes.scene import COLOURS, EMPTY, SHAPES
 from tests.model.training.recipe.toy_calls import all_changes, heard_turns, seen_vectors
 
 pytestmark = pytest.mark.unit
@@ -34,7 +34,7 @@ REFERENCES = [[np.full(50_000, 0.1 * voice, np.float32)] for voice in (1, 2)]
 
 def batches(name: str) -> CallBatches:
     quizzed = [Picture(scene, np.ones((8, 16))) for scene in SCENES]
-    material = CallMaterial(N_CALLS, heard_turns(N_CALLS), VECTORS, quizzed)
+    material = CallMaterial(range(N_CALLS), heard_turns(N_CALLS), VECTORS, quizzed)
     return CallBatches(1, material, REFERENCES, {name: Kind(1.0, 6)})
 
 
@@ -130,8 +130,29 @@ def test_what_is_asked_aloud_is_seen_all_the_while() -> None:
     for turn in spoken:
         assert all(unit.image_vectors is not None for unit in turn.units)
         assert turn.units[-1].audio_vectors is not None
-    looks = [word for turn in turns for word in (*turn.seen, *turn.asked_about)]
-    assert looks and all(word.pictures_ago == 0 for word in looks), "older ones are further away"
+
+
+def test_what_was_seen_before_is_looked_for_where_it_is_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heard_calls, "ALOUD", {"recalled": 1, "changes": 1})
+    made = batches("aloud")
+    scenes = [EMPTY, *SCENES, *(quiz_scene(number).scene for number in range(20, 200))]
+    numbered = [Picture(scene, np.full((8, 16), n)) for n, scene in enumerate(scenes)]
+    made = replace(made, material=replace(made.material, pictures={}, quiz_pictures=numbered))
+    older = 0
+    for call in (call for step in range(12) for call in made.batch(step).calls):
+        shown: list[int] = []
+        for turn in call.turns:
+            vectors = [unit.image_vectors for unit in turn.units]
+            shown += [int(each.mean()) for each in vectors if each is not None]
+            for text, words in ((turn.reply, turn.seen), (turn.typed or "", turn.asked_about)):
+                for word in words:
+                    things = scenes[shown[-1 - word.pictures_ago]].objects
+                    named = text[word.start : word.stop].lower()
+                    assert any(named in (thing.colour, thing.shape) for thing in things)
+                    older += bool(turn.spoken) and word.pictures_ago > 0
+    assert older > 10
 
 
 def test_quizzes_ask_several_questions_about_what_they_show() -> None:
@@ -162,6 +183,14 @@ def test_what_was_said_is_asked_for_typed_and_aloud() -> None:
     assert all(len(call.turns) % 2 == 0 for call in made)
     turns = [turn for call in made for turn in call.turns]
     assert any(turn.spoken for turn in turns) and any(turn.typed for turn in turns)
+    assert any(turn.reply.startswith("You said, ") for turn in turns)
+
+
+def test_what_was_said_of_things_in_view_is_asked_for_typed_and_aloud() -> None:
+    made = calls("talked", 30)
+    turns = [turn for call in made for turn in call.turns]
+    assert all(turn.units and turn.units[-1].image_vectors is not None for turn in turns)
+    assert {bool(turn.spoken) for turn in turns} == {True, False}
     assert any(turn.reply.startswith("You said, ") for turn in turns)
 
 

@@ -56,7 +56,7 @@ def test_every_second_caller_is_easy_to_hear() -> None:
 
 
 def test_unheard_voices_are_not_heard() -> None:
-    requests = question_requests(40)
+    requests = question_requests(range(40))
     speakers = {voice_named(request.voice).speaker for request in requests}
     assert len(requests) > 40 and not speakers & UNHEARD_SPEAKERS
 
@@ -73,7 +73,7 @@ def test_held_out_questions_are_of_no_training_call_and_of_training_voices(
     monkeypatch.setattr(questions, "SpeechSynthesizer", lambda: SimpleNamespace(speak=speak))
     batch = next(iter(unseen_questions(0).source(0)))
     assert len(batch.clips) > 5
-    heard_in_training = {request.text for request in question_requests(200)}
+    heard_in_training = {request.text for request in question_requests(range(200))}
     assert not heard_in_training & {request.text for request in asked}
     assert not {voice_named(request.voice).speaker for request in asked} & UNHEARD_SPEAKERS
 
@@ -92,8 +92,8 @@ def test_the_encoder_hears_the_questions_of_the_calls(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(TRAINING_DIR_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(questions, "question_requests", lambda: question_requests(2))
-    for request in question_requests(2):
+    monkeypatch.setattr(questions, "question_requests", lambda: question_requests(range(2)))
+    for request in question_requests(range(2)):
         question_clips().put(request, toy_clip())
     for data in (heard_questions(0), varied_questions(0)):
         assert data.n_phones == len(PHONES) and next(iter(data.source(0))).clips

@@ -21,6 +21,7 @@ from model.training.recipe.quizzes import (
     quiz_scene,
     quizzed_call,
     recalled_call,
+    talked_call,
 )
 from model.training.scenes.looks import TRAIN_LOOKS
 from model.training.scenes.scene import COLOURS, EMPTY, SHAPES, Scene, SceneObject
@@ -168,3 +169,17 @@ def test_things_are_counted_however_long_they_stay() -> None:
         on_the_way += len(call.turns) > 1
     assert counts == {1, 2, 3, 4, 5}
     assert min(stayed, gaps, on_the_way) > 5
+
+
+def test_a_talk_of_things_and_of_others_ends_with_what_was_said() -> None:
+    singles = [picture(RED, 1.0), picture(thing("blue", "star"), 2.0)]
+    of_things = 0
+    made = [talked_call(singles, Random(number)) for number in range(60)]
+    for call in made:
+        assert all(turn.units for turn in call.turns), "the camera is on all the while"
+        last, before = call.turns[-1], call.turns[-2]
+        echoes = (before.reply, f"You said, {normal(before.typed or '')}.")
+        assert last.reply in echoes or last.reply.startswith("It was about ")
+        of_things += "It is" in call.turns[0].reply
+    assert 0.3 * len(made) < of_things < 0.9 * len(made)
+    assert {len(call.turns) for call in made} >= {2, 4, 6}
