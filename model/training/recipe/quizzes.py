@@ -64,7 +64,6 @@ _TRIES = 50
 _PLAIN = ("see_colour", "see_shape", "see_size", "see_place")
 _BETWEEN = tuple(question for question in PICTURE_QUESTIONS if question.name in _PLAIN)
 _OF_NO_PICTURE = (*FACTS, *SUMS)
-_ABOUT_TALK = frozenset(intent.name for intent in TALK_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,19 +202,17 @@ def talked_call(singles: Sequence[Picture], rng: Random) -> Call:
         rng: Of everything drawn.
     """
     quiz = Quiz(rng)
-    for _ in range(rng.randint(*TALKED_OF)):
+    n_talked_of = rng.randint(*TALKED_OF)
+    for number in range(1, n_talked_of + 1):
         picture = rng.choice(singles)
         quiz.show(picture)
         exchange = rng.choice(_BETWEEN).about(rng, picture.scene, Split.TRAIN)
         if exchange is None or rng.random() >= OF_THINGS_SHARE:
             exchange = rng.choice(_OF_NO_PICTURE).draw(rng, Split.TRAIN)
         quiz.ask(exchange)
-        if rng.random() < ECHOED_SHARE:
+        if rng.random() < ECHOED_SHARE or number == n_talked_of:
             quiz.show(picture)
             quiz.ask_what_was_said()
-    if quiz.history[-1].intent not in _ABOUT_TALK:
-        quiz.show(picture)
-        quiz.ask_what_was_said()
     return quiz.call()
 
 

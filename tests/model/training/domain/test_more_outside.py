@@ -48,7 +48,6 @@ def test_training_asks_both_and_the_evaluation_only_its_own() -> None:
         split: {LIMITS[0].draw(Random(seed), split).question for seed in range(300)}
         for split in Split
     }
-    more = {sentence.split()[0] for sentence in MORE_OUTSIDE.sentences}
-    assert {"convert", "remind", "solve"} <= more
     assert any(question.startswith("remind me") for question in asked[Split.TRAIN])
+    assert any(question.startswith("will it") for question in asked[Split.TRAIN])
     assert not asked[Split.EVAL] & set(ASKED)
