@@ -5,20 +5,22 @@ there was guessed after some 6,600 such questions within quizzes, and known afte
 alone. And of one picture the same question has the same answer: from the second time on, it is
 read off the first, not off the picture.
 
-Who counts is shown one thing as often as five: of all pictures there are, one in fifteen had more
-than two, and how many of a kind it had was told right half of the time.
+Who counts is shown one thing as often as five, and things that are alike as often as others: of all
+pictures there are, one in fifteen had more than two, and how many of a kind it had was told right
+half of the time.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from model.training.batches import Call
 from model.training.domain.exchange import Split
 from model.training.domain.picture_questions import PICTURE_QUESTIONS
 from model.training.recipe.quizzes import Picture, Quiz
+from model.training.scenes.scene import Scene
 
 QUESTIONS = 10
 """Of one call."""
@@ -48,7 +50,7 @@ OF_ONE_PICTURE: Mapping[str, int] = {
 }
 """How often a picture is asked about where it has several answers; once where it has one."""
 COUNTS = ("see_count", "see_count_of", "see_all")
-"""What is as likely asked of any number of things."""
+"""What is as likely asked of any number of things, and of things that are alike."""
 ECHO_SHARE = 0.15
 """How many of the questions are followed by one about what was just said."""
 NOTHING_SHARE = 0.08
@@ -65,10 +67,10 @@ class Drills:
         Args:
             pictures: Of all kinds.
         """
-        self._fitting: Mapping[str, Sequence[Sequence[Picture]]] = {
+        self._fitting: Mapping[str, Sequence[Sequence[Sequence[Picture]]]] = {
             name: _groups(
                 [p for p in pictures if not p.scene.is_empty and _KINDS[name].fits(p.scene)],
-                by_number=name in COUNTS,
+                counted=name in COUNTS,
             )
             for name in DRILLED
         }
@@ -96,7 +98,7 @@ class Drills:
     def _picture(self, name: str, rng: Random) -> Picture:
         if self._nothing and _KINDS[name].presupposes and rng.random() < NOTHING_SHARE:
             return rng.choice(self._nothing)
-        return rng.choice(rng.choice(self._fitting[name]))
+        return rng.choice(rng.choice(rng.choice(self._fitting[name])))
 
     def _ask_about(self, picture: Picture, name: str, quiz: Quiz) -> None:
         quiz.show(picture)
@@ -108,9 +110,21 @@ class Drills:
                     quiz.ask_what_was_said()
 
 
-def _groups(pictures: Sequence[Picture], *, by_number: bool) -> list[list[Picture]]:
-    """The pictures, by how many things they have; in one group if that does not matter."""
+def _groups(pictures: Sequence[Picture], *, counted: bool) -> list[list[list[Picture]]]:
+    """The pictures, by how many things they have and by whether these are alike; in one group if
+    that does not matter."""
+    if not counted:
+        return [[list(pictures)]] if pictures else []
+    by_number = _grouped(pictures, lambda scene: len(scene.objects))
+    return [_grouped(group, _all_alike) for group in by_number]
+
+
+def _grouped(pictures: Sequence[Picture], by: Callable[[Scene], int]) -> list[list[Picture]]:
     groups: defaultdict[int, list[Picture]] = defaultdict(list)
     for picture in pictures:
-        groups[len(picture.scene.objects) if by_number else 0].append(picture)
+        groups[by(picture.scene)].append(picture)
     return list(groups.values())
+
+
+def _all_alike(scene: Scene) -> bool:
+    return len({thing.name for thing in scene.objects}) == 1

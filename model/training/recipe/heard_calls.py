@@ -26,7 +26,7 @@ from model.training.recipe.quizzes import quizzed_call, talked_call
 from model.training.recipe.replies import style_number
 from model.training.recipe.watching import GAME_CALLS
 from model.training.recipe.word_bank import units_of
-from model.training.scenes.scene import EMPTY
+from model.training.scenes.scene import Scene
 from model.training.speech_data.reply_voices import REPLY_VOICES
 from model.training.speech_data.speech_batches import BatchesByStep
 
@@ -71,23 +71,23 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "typed": Kind(0.04, 28),
-    "echoed": Kind(0.07, 11),
-    "talked": Kind(0.07, 5),
+    "echoed": Kind(0.06, 11),
+    "talked": Kind(0.05, 5),
     "read": Kind(0.01, 36),
     "written_down": Kind(0.02, 26),
     "dictated": Kind(0.03, 26),
     "described": Kind(0.01, 24),
-    "heard": Kind(0.16, 13),
-    "retold": Kind(0.10, 12),
+    "heard": Kind(0.14, 13),
+    "retold": Kind(0.12, 12),
     "seen": Kind(0.06, 13),
     "quizzed": Kind(0.01, 4),
     "drilled": Kind(0.09, 6),
-    "recalled": Kind(0.05, 8),
-    "counted": Kind(0.05, 14),
-    "cups": Kind(0.02, 6),
+    "recalled": Kind(0.04, 8),
+    "counted": Kind(0.04, 14),
+    "cups": Kind(0.05, 6),
     "changes": Kind(0.03, 6),
-    "aloud": Kind(0.17, 3),
-    "watched": Kind(0.01, 12),
+    "aloud": Kind(0.16, 3),
+    "watched": Kind(0.04, 12),
 }
 """Typed talk, and about what was said before, without a camera and with one; words, spoken
 questions and pictures to be written down; spoken calls; calls with a camera; quizzes about what is
@@ -95,7 +95,7 @@ seen, drills, games about what was seen before, and both of them aloud. What is 
 asked aloud was put together from single words."""
 
 
-ALOUD: Mapping[str, int] = {"drilled": 3, "recalled": 4, "counted": 4, "cups": 1, "changes": 2}
+ALOUD: Mapping[str, int] = {"drilled": 3, "recalled": 4, "counted": 5, "cups": 2, "changes": 3}
 """How often each of the drills and games is asked aloud, relative to others."""
 
 
@@ -257,9 +257,10 @@ class CallBatches(BatchesByStep[CallBatch]):
 
     def _watched(self, rng: Random) -> Call:
         seed, index = rng.choice(self.material.watched)
-        script = typed_again(seed)
+        typed = rng.random() < SEEN_TYPED_SHARE
+        script = typed_again(seed) if typed else training_call(seed)[0]
         alone = replace(script, turns=(script.turns[index],))
-        return self._of_training(alone, seed, rng, typed=True, first_turn=index)
+        return self._of_training(alone, seed, rng, typed=typed, first_turn=index)
 
     def _aloud(self, rng: Random) -> Call:
         name = rng.choices(list(ALOUD), list(ALOUD.values()))[0]
@@ -278,7 +279,7 @@ class CallBatches(BatchesByStep[CallBatch]):
     ) -> Call:
         vectors = self.material.pictures.get(seed)
         scenes = scenes_of(training_call(seed)[0])
-        in_view = EMPTY
+        shown: list[Scene] = []  # of all pictures, newest first
         turns = []
         for index, turn in enumerate(script.turns):
             encoded = self.material.sounds[name_of(seed, first_turn + index, typed=typed)]
@@ -287,7 +288,7 @@ class CallBatches(BatchesByStep[CallBatch]):
                 image = None
                 if scene != NO_SCENE and vectors is not None:
                     image = _again(vectors[scene], VECTOR_NOISE, rng)
-                    in_view = scenes[scene]
+                    shown.insert(0, scenes[scene])
                 heard = _again(sound, SOUND_NOISE, rng) if len(sound) else None
                 units.append(CallUnit(image_vectors=image, audio_vectors=heard))
             turns.append(
@@ -297,7 +298,7 @@ class CallBatches(BatchesByStep[CallBatch]):
                     typed=turn.written or None,
                     spoken=turn.spoken or None,
                     heard_s=encoded.heard_s if turn.spoken else None,
-                    seen=looks(turn.exchange, turn.exchange.reply, (in_view,)),
+                    seen=looks(turn.exchange, turn.exchange.reply, shown),
                 )
             )
         return self._voiced(Call(tuple(turns)), script, rng)

@@ -14,14 +14,22 @@ from model.training.scenes.scene import COLOURS, MAX_OBJECTS, PLACES, SHAPES, Sc
 
 COUNTING = ("see_count", "see_count_of")
 """Intents of questions how many things there are."""
+LISTING = "see_all"
+"""The intent of questions what there is."""
 _NUMBERS = tuple(word_of(number) for number in range(1, MAX_OBJECTS + 1))
 _KINDS = {**{colour: colour for colour in COLOURS}, **{plural(shape): shape for shape in SHAPES}}
 """Colours and shapes by the words that ask how many there are."""
 
 
+_SEVERAL = re.compile(
+    rf"({'|'.join(_NUMBERS)}) ({'|'.join(COLOURS)}) ({'|'.join(map(plural, SHAPES))})"
+)
+
+
 def looks(exchange: Exchange, text: str, scenes: Sequence[Scene]) -> tuple[SeenWord, ...]:
     """The words of a question, or of its answer, that a picture tells: of how many there are the
-    number and what is counted, of all else as :func:`words_seen`.
+    number and what is counted, of all else as :func:`words_seen`; of what is listed, several
+    things that are alike, too.
 
     Args:
         exchange: Question and answer.
@@ -29,7 +37,8 @@ def looks(exchange: Exchange, text: str, scenes: Sequence[Scene]) -> tuple[SeenW
         scenes: Of the pictures, newest first.
     """
     if exchange.intent not in COUNTING:
-        return words_seen(text, scenes)
+        several = several_seen(text, scenes[0]) if exchange.intent == LISTING and scenes else ()
+        return (*words_seen(text, scenes), *several)
     vector = _number_of(exchange, scenes[0]) if scenes else None
     return tuple(
         SeenWord(match.start(), match.end(), vector)
@@ -45,14 +54,47 @@ def _number_of(exchange: Exchange, scene: Scene) -> int | None:
         return None if scene.is_empty else ALL_THINGS
     words = (match[0] for match in _words(exchange.question))
     asked = next((_KINDS[word] for word in words if word in _KINDS), None)
+    return _vectors_of_kinds(scene).get(asked) if asked else None
+
+
+def _vectors_of_kinds(scene: Scene) -> dict[str, int]:
+    """The vectors that name colours and shapes that are there, each with its number."""
+    vectors = {}
     for kinds, first, of_things in (
         (COLOURS, FIRST_COLOUR, {thing.colour for thing in scene.objects}),
         (SHAPES, FIRST_SHAPE, {thing.shape for thing in scene.objects}),
     ):
         there = [kind for kind in kinds if kind in of_things][:KINDS_NAMED]
-        if asked in there:
-            return first + there.index(asked)
-    return None
+        vectors |= {kind: first + rank for rank, kind in enumerate(there)}
+    return vectors
+
+
+def several_seen(text: str, scene: Scene) -> tuple[SeenWord, ...]:
+    """The words of ``two red squares`` in a text: colour and shape where a vector names them, the
+    number where it is that of all red things, or of all squares.
+
+    Args:
+        text: What is listed.
+        scene: Of the picture that is in view.
+    """
+    found = []
+    vectors = _vectors_of_kinds(scene)
+    for match in _SEVERAL.finditer(text.lower()):
+        kinds = match[2], _KINDS[match[3]]
+        count = sum((thing.colour, thing.shape) == kinds for thing in scene.objects)
+        colour, shape = (vectors.get(kind) for kind in kinds)
+        of_all = [
+            vector
+            for kind, vector in zip(kinds, (colour, shape), strict=True)
+            if sum(kind in (thing.colour, thing.shape) for thing in scene.objects) == count
+        ]
+        number = next((vector for vector in of_all if vector is not None), None)
+        found += [
+            SeenWord(*match.span(group), vector)
+            for group, vector in enumerate((number, colour, shape), 1)
+            if vector is not None
+        ]
+    return tuple(found)
 
 
 def words_seen(text: str, scenes: Sequence[Scene]) -> tuple[SeenWord, ...]:

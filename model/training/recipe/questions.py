@@ -20,10 +20,11 @@ from model.training.speech_data.synthesis import SpeechRequest
 from model.training.speech_data.synthesizers import SpeechSynthesizer
 from model.training.speech_data.voices import Role, voices_for
 
-CALLS = range(9_000, 18_000)
+CALLS = range(18_000, 27_000)
 """Calls, by their seeds, of which every question is synthesised. The audio encoder hears each with
 another microphone, room and noise every time, the joint stage as it was encoded once: so that it
-does not learn by heart how they sound, new ones follow upon the 9,000 of the first ten rounds."""
+does not learn by heart how they sound, these follow upon the first 9,000, of ten rounds, and the
+next 9,000, of the eleventh."""
 
 N_UNSEEN_CALLS = 60
 """Calls of the evaluation's sentences, which are held out."""

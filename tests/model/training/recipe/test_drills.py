@@ -52,13 +52,24 @@ def test_a_call_asks_sentences_of_training_and_more_than_once() -> None:
 @pytest.mark.parametrize("kind", COUNTS)
 def test_one_thing_is_counted_as_often_as_five(kind: str) -> None:
     numbers: Counter[int] = Counter()
-    for number in range(40):
+    for number in range(200):
         turns = [turn for turn in DRILLS.call(Random(number), {kind: 1}).turns if turn.units]
         shown = [int(mark(turn)) for turn in turns if mark(turn) >= 0]
         numbers.update(len(PICTURES[index].scene.objects) for index in shown)
     assert max(numbers.values()) < 1.5 * min(numbers.values()), "in one picture of ten is more"
     fewest = {"see_count": 1, "see_count_of": 2, "see_all": 0}[kind]
     assert set(numbers) == set(range(fewest, 6)), "of none are the cups"
+
+
+@pytest.mark.parametrize("kind", COUNTS)
+def test_things_that_are_alike_are_counted_as_often_as_others(kind: str) -> None:
+    alike: Counter[bool] = Counter()
+    for number in range(60):
+        turns = [turn for turn in DRILLS.call(Random(number), {kind: 1}).turns if turn.units]
+        scenes = [PICTURES[int(mark(turn))].scene for turn in turns if mark(turn) >= 0]
+        several = [scene.objects for scene in scenes if len(scene.objects) > 1]
+        alike.update(len({thing.name for thing in things}) == 1 for things in several)
+    assert alike[True] == pytest.approx(alike[False], rel=0.25)
 
 
 @pytest.mark.parametrize("kind", DRILLED)

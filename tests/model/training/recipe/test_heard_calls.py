@@ -10,9 +10,12 @@ import pytest
 
 from model.training.batches import Call
 from model.training.domain.exchange import normal
+from model.training.domain.numbers import word_of
+from model.training.domain.wording import plural
 from model.training.recipe import heard_calls
 from model.training.recipe.call_material import CallMaterial
 from model.training.recipe.dictation import HEAR
+from model.training.recipe.encoded_calls import scenes_of
 from model.training.recipe.heard_calls import KINDS, N_DESCRIBED, CallBatches, Kind
 from model.training.recipe.questions import training_call
 from model.training.recipe.quizzes import Picture, quiz_scene
@@ -29,6 +32,7 @@ SCENES = [
     *(scene for seed in range(20) for scene in scene_sampler.cup_game(Random(seed), 4).scenes),
     *(scene for change in all_changes() for scene in (change.before, change.after)),
 ]
+NUMBERS = [word_of(number) for number in range(1, 6)]
 REFERENCES = [[np.full(50_000, 0.1 * voice, np.float32)] for voice in (1, 2)]
 
 
@@ -153,6 +157,31 @@ def test_what_was_seen_before_is_looked_for_where_it_is_now(
                     assert any(named in (thing.colour, thing.shape) for thing in things)
                     older += bool(turn.spoken) and word.pictures_ago > 0
     assert older > 10
+
+
+@pytest.mark.parametrize("name", ["seen", "watched"])
+def test_in_calls_of_training_what_was_shown_before_is_looked_for_there(name: str) -> None:
+    made, marks = batches(name), 64  # of the pictures of a call
+    numbered = {
+        seed: np.stack([np.full((8, 16), seed * marks + n) for n in range(len(vectors))])
+        for seed, vectors in VECTORS.items()
+    }
+    made = replace(made, material=replace(made.material, pictures=numbered))
+    older, aloud = 0, set()
+    for call in (call for step in range(12) for call in made.batch(step).calls):
+        shown: list[int] = []
+        for turn in call.turns:
+            vectors = [unit.image_vectors for unit in turn.units]
+            shown += [round(float(each.mean())) for each in vectors if each is not None]
+            for word in turn.seen:
+                seed, number = divmod(shown[-1 - word.pictures_ago], marks)
+                named = turn.reply[word.start : word.stop].lower()
+                things = scenes_of(training_call(seed)[0])[number].objects
+                names = {name for t in things for name in (t.colour, t.shape, plural(t.shape))}
+                assert named in names or (named in NUMBERS and not word.pictures_ago)
+                older += word.pictures_ago > 0
+            aloud.add(bool(turn.spoken))
+    assert older and aloud == {True, False}
 
 
 def test_quizzes_ask_several_questions_about_what_they_show() -> None:

@@ -87,3 +87,38 @@ def test_all_else_is_looked_up_where_it_is() -> None:
     asked = counting("see_colour_of", "which colour is the heart", "The heart is blue.")
     assert looks(asked, asked.reply, [COLOURED]) == words_seen(asked.reply, [COLOURED])
     assert looks(asked, asked.reply, [COLOURED])
+
+
+def listing(answer: str) -> Exchange:
+    return Exchange("what do you see", (answer,), answer, "see_all", "the picture")
+
+
+RED, BLUE, HEARTS, STARS = FIRST_COLOUR, FIRST_COLOUR + 1, FIRST_SHAPE + 1, FIRST_SHAPE
+OTHER_STAR = SceneObject("red", "star", 0.8, 0.8, 0.2)
+
+
+def test_several_things_that_are_alike_are_told_by_the_vectors_that_name_their_kinds() -> None:
+    asked = listing("I see two red stars and a blue heart.")
+    assert looks(asked, asked.reply, [Scene((STAR, OTHER_STAR, HEART))]) == (
+        SeenWord(26, 30, RIGHT),
+        SeenWord(31, 36, RIGHT),
+        SeenWord(6, 9, RED),
+        SeenWord(10, 13, RED),
+        SeenWord(14, 19, STARS),
+    )
+
+
+def test_their_number_is_looked_up_where_it_is_theirs() -> None:
+    red_heart = SceneObject("red", "heart", 0.2, 0.8, 0.2)
+    asked = listing("I see two red stars and a red heart.")
+    several = looks(asked, asked.reply, [Scene((STAR, OTHER_STAR, red_heart))])[-3:]
+    assert [word.vector for word in several] == [STARS, RED, STARS], "of three red things"
+    blue_star = SceneObject("blue", "star", 0.5, 0.5, 0.2)
+    asked = listing("I see two red stars, a red heart and a blue star.")
+    several = looks(asked, asked.reply, [Scene((STAR, OTHER_STAR, red_heart, blue_star))])[-2:]
+    assert [word.vector for word in several] == [RED, STARS], "three are red, three are stars"
+
+
+def test_in_no_picture_nothing_is_looked_up() -> None:
+    asked = listing("I see two red stars.")
+    assert looks(asked, asked.reply, []) == ()
