@@ -19,11 +19,10 @@ LISTING = "see_all"
 _NUMBERS = tuple(word_of(number) for number in range(1, MAX_OBJECTS + 1))
 _KINDS = {**{colour: colour for colour in COLOURS}, **{plural(shape): shape for shape in SHAPES}}
 """Colours and shapes by the words that ask how many there are."""
-
-
 _SEVERAL = re.compile(
     rf"({'|'.join(_NUMBERS)}) ({'|'.join(COLOURS)}) ({'|'.join(map(plural, SHAPES))})"
 )
+"""Number, colour and shape of things that are alike."""
 
 
 def looks(exchange: Exchange, text: str, scenes: Sequence[Scene]) -> tuple[SeenWord, ...]:
@@ -36,9 +35,10 @@ def looks(exchange: Exchange, text: str, scenes: Sequence[Scene]) -> tuple[SeenW
         text: As one of them is written.
         scenes: Of the pictures, newest first.
     """
+    if exchange.intent == LISTING and scenes:
+        return (*words_seen(text, scenes), *several_seen(text, scenes[0]))
     if exchange.intent not in COUNTING:
-        several = several_seen(text, scenes[0]) if exchange.intent == LISTING and scenes else ()
-        return (*words_seen(text, scenes), *several)
+        return words_seen(text, scenes)
     vector = _number_of(exchange, scenes[0]) if scenes else None
     return tuple(
         SeenWord(match.start(), match.end(), vector)

@@ -93,7 +93,7 @@ def listing(answer: str) -> Exchange:
     return Exchange("what do you see", (answer,), answer, "see_all", "the picture")
 
 
-RED, BLUE, HEARTS, STARS = FIRST_COLOUR, FIRST_COLOUR + 1, FIRST_SHAPE + 1, FIRST_SHAPE
+RED, STARS = FIRST_COLOUR, FIRST_SHAPE
 OTHER_STAR = SceneObject("red", "star", 0.8, 0.8, 0.2)
 
 
