@@ -9,17 +9,20 @@ from torch import Tensor
 from model.omni import OmniModel
 from model.speech.vocoder import Vocoder
 from model.training.batches import WaveBatch
+from model.training.disturbance import disturbance
 from model.training.speech_features import log_mel, magnitudes
 
 RESOLUTIONS = ((256, 64), (512, 128), (1024, 256), (2048, 512), (384, 96))
 """(window, hop) in samples of the spectra that are compared."""
 MEL_WEIGHT = 1.0
-THROUGH_CODEC_SHARE = 0.5
+DISTURBANCE_WEIGHT = 12.0
+THROUGH_CODEC_SHARE = 0.25
 """Share of batches whose input went through the codec, as it does in a call; 0 without one."""
 
 
 class VocoderStage:
-    """Spectra at several resolutions and the log-mel spectrogram, no discriminator."""
+    """Spectra at several resolutions, the log-mel spectrogram and what is heard of the difference;
+    no discriminator."""
 
     name = "vocoder"
     prefixes = ("vocoder.",)
@@ -54,7 +57,9 @@ class VocoderStage:
             made = self.module(source)
         mel = F.l1_loss(log_mel(made, self.module), target)
         spectrum = spectral_distance(made, waves)
-        return {"loss": spectrum + MEL_WEIGHT * mel, "mel_l1": mel, "spectrum": spectrum}
+        heard = disturbance(made, waves)
+        loss = spectrum + MEL_WEIGHT * mel + DISTURBANCE_WEIGHT * heard
+        return {"loss": loss, "mel_l1": mel, "spectrum": spectrum, "disturbance": heard}
 
 
 def spectral_distance(made: Tensor, wanted: Tensor) -> Tensor:

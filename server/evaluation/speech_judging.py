@@ -259,7 +259,7 @@ def _held_out_clips(voice: ReplyVoice, speech: SpeechMaterial, n_clips: int) -> 
 
 
 def held_out_texts(n_texts: int) -> list[str]:
-    """Questions of the evaluation: training says answers, and never these sentences."""
+    """Questions of the evaluation, none of which any voice says in training."""
     questions = [call.scored.question for call in evaluation_calls(2, "spoken")]
     long_enough = [text for text in questions if len(text.split()) >= FEWEST_WORDS]
     return list(dict.fromkeys(long_enough))[:n_texts]

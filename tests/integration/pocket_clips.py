@@ -1,4 +1,5 @@
-"""The questions that the short form of pocket's evaluation hears, kept as one FLAC file.
+"""What the short form of pocket's evaluation hears, kept as FLAC files: questions, and what the
+teachers of both voices say.
 
 Made by ``python -m tests.integration.pocket_clips``, which needs what ``make voices`` installs;
 the tests need none. To be made again when the evaluation's questions change.
@@ -18,9 +19,11 @@ import soundfile
 from model.training.domain.evaluation_set import SHORT_PER_INTENT
 from model.training.speech_data.call_audio import KEPT_EDGE_S
 from model.training.speech_data.clips import Clip, from_pcm, to_pcm
+from model.training.speech_data.reply_voices import REPLY_VOICES, SPEECH_HZ
 from model.training.speech_data.synthesis import SpeechRequest
 from server.evaluation.call_runner import VoiceReference
 from server.evaluation.conditions import CONDITIONS, PlannedCall, plan_calls
+from server.evaluation.speech_judging import held_out_texts
 from server.evaluation.speech_material import SpeechMaterial
 
 FOLDER = Path(__file__).parents[1] / "data" / "pocket"
@@ -28,6 +31,8 @@ RATE_HZ = 16_000
 CALLS_PER_CONDITION = 15
 SPOKEN = ("seen", "unheard")
 """Conditions whose questions are kept."""
+TEACHER_SENTENCES = 4
+"""What each voice's teacher says, for the vocoder to remake."""
 
 
 def spoken_plan(name: str) -> list[PlannedCall]:
@@ -75,6 +80,14 @@ class StoredClips:
         return self._clips[request]
 
 
+def teacher_speech(voice: str, folder: Path = FOLDER) -> np.ndarray:
+    """Sentences of the evaluation by a voice's teacher, float32 ``[n]`` at 24 kHz."""
+    samples, rate_hz = soundfile.read(folder / f"{voice}.flac", dtype="float32")
+    assert rate_hz == SPEECH_HZ
+    speech: np.ndarray = samples
+    return speech
+
+
 def write(folder: Path = FOLDER) -> None:
     """Synthesise everything and write the file."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +110,11 @@ def write(folder: Path = FOLDER) -> None:
                 # Trimmed as callers' clips are: without phones nothing more is cut off.
                 clip = material.question(request).without_edges(KEPT_EDGE_S)
                 add(to_pcm(clip.samples), request=asdict(request))
+        for voice in REPLY_VOICES:
+            texts = held_out_texts(TEACHER_SENTENCES)
+            said = material.say_replies([SpeechRequest(voice.voice, text) for text in texts])
+            speech = np.concatenate([clip.without_edges().samples for clip in said])
+            soundfile.write(folder / f"{voice.name}.flac", speech, SPEECH_HZ, subtype="PCM_16")
     soundfile.write(folder / "clips.flac", np.concatenate(pieces), RATE_HZ, subtype="PCM_16")
     (folder / "clips.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
 

@@ -36,7 +36,12 @@ from model.training.recipe.encoded_calls import encode_calls
 from model.training.recipe.folders import training_folder
 from model.training.recipe.pictures import draw_file
 from model.training.recipe.questions import CALLS, question_clips, question_requests
-from model.training.recipe.replies import encode_replies, reply_clips, styled_replies
+from model.training.recipe.replies import (
+    encode_replies,
+    reply_clips,
+    sentence_requests,
+    styled_replies,
+)
 from model.training.speech_data.cache import write_progress_line
 
 logger = logging.getLogger("omnicall.training")
@@ -80,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         case "corpus":
             (folder / "corpus.txt").write_text("\n".join(corpus()), encoding="utf-8")
         case "clips":
-            requests = [reply.request for reply in styled_replies()]
+            requests = [reply.request for reply in styled_replies()] + sentence_requests()
             reply_clips().fill(requests, options.workers, write_progress_line)
             question_clips().fill(question_requests(), options.workers, write_progress_line)
             record_references(folder / "references")

@@ -13,7 +13,7 @@ from model.omni import OmniModel
 from model.training.batches import SpokenText, SpokenTextBatch, TrainingData
 from model.training.codec_stage import codes_of
 from model.training.domain.memory_questions import SLOW_RATE
-from model.training.recipe.corpus import replies_said, reply_texts
+from model.training.recipe.corpus import question_texts, replies_said, reply_texts
 from model.training.recipe.folders import training_folder
 from model.training.speech_data.cache import ClipCache
 from model.training.speech_data.reply_voices import REPLY_VOICES, SPEECH_HZ
@@ -21,6 +21,8 @@ from model.training.speech_data.speech_batches import BatchesByStep, WaveBatches
 from model.training.speech_data.synthesis import SpeechRequest
 
 N_TEXTS = 3_600
+N_SENTENCES = 3_000
+"""So many questions and as many answers, in every voice, are the data of the vocoder."""
 SLOW_EVERY = 6
 """One text of so many is said slowly, too."""
 N_STYLES = 2 * len(REPLY_VOICES)
@@ -67,6 +69,17 @@ def styled_replies(n_texts: int = N_TEXTS) -> list[StyledReply]:
     return replies
 
 
+def sentence_requests(n_texts: int = N_SENTENCES) -> list[SpeechRequest]:
+    """Questions and answers in every voice: what a vocoder is to remake, whoever means it.
+
+    Args:
+        n_texts: So many of both.
+    """
+    pairs = zip(question_texts(n_texts), reply_texts(n_texts), strict=True)
+    texts = [text for pair in pairs for text in pair]
+    return [SpeechRequest(voice.voice, text) for text in texts for voice in REPLY_VOICES]
+
+
 def reply_clips() -> ClipCache:
     """Where the teachers' clips are kept, at 24 kHz."""
     return ClipCache(training_folder() / "clips" / "replies", SPEECH_HZ)
@@ -74,16 +87,18 @@ def reply_clips() -> ClipCache:
 
 def reply_waves(seed: int) -> TrainingData:
     """Eight seconds a batch in pieces of a second: the codec's data."""
-    return _waves(seed, batch_size=9, n_frames=40)
-
-
-def short_reply_waves(seed: int) -> TrainingData:
-    """Short pieces: the vocoder's data."""
-    return _waves(seed, batch_size=6, n_frames=20)
-
-
-def _waves(seed: int, batch_size: int, n_frames: int) -> TrainingData:
     requests = [reply.request for reply in styled_replies()]
+    return _waves(seed, requests, batch_size=9, n_frames=40)
+
+
+def spoken_waves(seed: int) -> TrainingData:
+    """Pieces of a second and a quarter of many sentences: the vocoder's data."""
+    return _waves(seed, sentence_requests(), batch_size=3, n_frames=60)
+
+
+def _waves(
+    seed: int, requests: Sequence[SpeechRequest], batch_size: int, n_frames: int
+) -> TrainingData:
     batches = WaveBatches(requests, reply_clips().read, seed, batch_size, n_frames)
     return TrainingData(batches, n_voices=N_STYLES)
 

@@ -10,6 +10,7 @@ import pytest
 from model.training.batches import SpokenText
 from model.training.domain.memory_questions import SLOW_RATE
 from model.training.recipe import replies
+from model.training.recipe.corpus import question_texts, reply_texts
 from model.training.recipe.folders import TRAINING_DIR_VARIABLE
 from model.training.recipe.replies import (
     BATCH_SIZE,
@@ -21,13 +22,15 @@ from model.training.recipe.replies import (
     encode_replies,
     reply_clips,
     reply_waves,
+    sentence_requests,
     shares_of,
-    short_reply_waves,
     spoken_texts,
+    spoken_waves,
     style_number,
     styled_replies,
 )
 from model.training.speech_data.reply_voices import REPLY_VOICES
+from server.evaluation.speech_judging import held_out_texts
 from tests.model.training.speech_data.toy_speech import toy_clip
 from tests.model.training.tiny_training import fresh_model
 
@@ -49,12 +52,21 @@ def test_every_text_is_said_by_everyone_and_some_of_them_slowly() -> None:
     assert (len(chosen), n_slow) == (4 * SLOW_EVERY + 4, 4)
 
 
+def test_questions_and_answers_are_said_by_everyone_and_none_of_the_evaluation() -> None:
+    requests = sentence_requests(400)
+    assert len(requests) == len(set(requests)) == 2 * 400 * len(REPLY_VOICES)
+    texts = {request.text for request in requests}
+    assert texts >= set(reply_texts(400)) | set(question_texts(400))
+    assert not texts & set(held_out_texts(24))
+
+
 @pytest.fixture
 def two_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[StyledReply]:
     """Two answers whose clips are there."""
     monkeypatch.setenv(TRAINING_DIR_VARIABLE, str(tmp_path))
     chosen = [StyledReply("Ah.", 0), StyledReply("Ah.", 1)]
     monkeypatch.setattr(replies, "styled_replies", lambda: chosen)
+    monkeypatch.setattr(replies, "sentence_requests", lambda: [each.request for each in chosen])
     clips = reply_clips()
     for reply in chosen:
         clips.put(reply.request, toy_clip())
@@ -62,7 +74,7 @@ def two_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[StyledR
 
 
 def test_waves_are_whole_frames_of_the_clips(two_replies: list[StyledReply]) -> None:
-    for data, shape in ((reply_waves(0), (9, 40 * 512)), (short_reply_waves(0), (6, 20 * 512))):
+    for data, shape in ((reply_waves(0), (9, 40 * 512)), (spoken_waves(0), (3, 60 * 512))):
         batch = next(iter(data.source(0)))
         assert batch.waves.shape == shape and np.abs(batch.waves).max() > 0.1
 
