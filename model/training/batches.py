@@ -25,8 +25,7 @@ class WaveBatch:
     """Speech to reproduce: codec and vocoder stages."""
 
     waves: np.ndarray
-    """Float32 ``[B, n]`` at 24 kHz in -1 .. 1; n is a multiple of 512 (one frame of codes). Many
-    short crops train faster than few long ones: about half a second each for the vocoder."""
+    """Float32 ``[B, n]`` at 24 kHz in -1 .. 1; n is a multiple of 512 (one frame of codes)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def teacher_speech(voice: str, folder: Path = FOLDER) -> np.ndarray:
 
 
 def write(folder: Path = FOLDER) -> None:
-    """Synthesise everything and write the file."""
+    """Synthesise everything and write the files."""
     folder.mkdir(parents=True, exist_ok=True)
     pieces: list[np.ndarray] = []
     index: list[dict[str, object]] = []

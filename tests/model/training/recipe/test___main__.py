@@ -11,6 +11,7 @@ from model.training.recipe import __main__ as recipe
 from model.training.recipe.folders import TRAINING_DIR_VARIABLE
 from model.training.recipe.questions import CALLS
 from model.training.recipe.replies import StyledReply
+from model.training.speech_data.synthesis import SpeechRequest
 
 pytestmark = pytest.mark.unit
 
@@ -27,7 +28,7 @@ def test_the_corpus_is_one_sentence_a_line(folder: Path, monkeypatch: pytest.Mon
     assert (folder / "corpus.txt").read_text() == "hello\ngoodbye"
 
 
-def test_clips_are_of_answers_questions_and_references(
+def test_clips_are_of_answers_sentences_questions_and_references(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled: list[tuple[str, int]] = []
@@ -42,10 +43,11 @@ def test_clips_are_of_answers_questions_and_references(
     monkeypatch.setattr(recipe, "reply_clips", lambda: Clips("replies"))
     monkeypatch.setattr(recipe, "question_clips", lambda: Clips("questions"))
     monkeypatch.setattr(recipe, "styled_replies", lambda: [StyledReply("Hello.", 0)])
+    monkeypatch.setattr(recipe, "sentence_requests", lambda: [SpeechRequest("flite/rms", "Ah.")])
     monkeypatch.setattr(recipe, "question_requests", lambda: (1, 2, 3))
     monkeypatch.setattr(recipe, "record_references", lambda to: filled.append((to.name, 0)))
     recipe.main(["clips", "--workers", "2"])
-    assert filled == [("replies", 1), ("questions", 3), ("references", 0)]
+    assert filled == [("replies", 2), ("questions", 3), ("references", 0)]
 
 
 def test_pictures_are_drawn_file_by_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
