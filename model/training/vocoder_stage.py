@@ -16,6 +16,7 @@ RESOLUTIONS = ((256, 64), (512, 128), (1024, 256), (2048, 512), (384, 96))
 """(window, hop) in samples of the spectra that are compared."""
 MEL_WEIGHT = 1.0
 DISTURBANCE_WEIGHT = 12.0
+"""Both against the spectra."""
 THROUGH_CODEC_SHARE = 0.25
 """Share of batches whose input went through the codec, as it does in a call; 0 without one."""
 
